@@ -1,0 +1,14 @@
+/** @type {import('jest').Config} */
+module.exports = {
+  testEnvironment: 'node',
+  roots: ['platform', 'users', 'products', 'orders', 'swagger', 'nginx', 'scripts', 'tests'].map(
+    (d) => `<rootDir>/${d}`,
+  ),
+  testMatch: ['**/*.test.ts'],
+  modulePathIgnorePatterns: ['/dist/', '<rootDir>/.data/'],
+  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
+  moduleNameMapper: { '^@shop/platform/(.*)$': '<rootDir>/platform/src/$1.ts' },
+  globalSetup: '<rootDir>/tests/support/global-setup.ts',
+  globalTeardown: '<rootDir>/tests/support/global-teardown.ts',
+  testTimeout: 60_000,
+}
