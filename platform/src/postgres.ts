@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { type Result } from './result'
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+export const SQLSTATE = {
+  uniqueViolation: '23505',
+  checkViolation: '23514',
+  foreignKeyViolation: '23503',
+  numericValueOutOfRange: '22003',
+  characterNotInRepertoire: '22021',
+  invalidTextRepresentation: '22P02',
+  insufficientPrivilege: '42501',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
+  lockNotAvailable: '55P03',
+  objectInUse: '55006',
+  queryCanceled: '57014',
+  adminShutdown: '57P01',
+} as const
+
+/** Every request ends within 10 s, so whatever the database does must have ended a little earlier. */
+const TRANSACTION_DEADLINE_MS = 8_000
+const RETRIES = 3
+
+/**
+ * A pool whose waits are all bounded, and which outlives its server: connections lost while idle (`pool.on('error')`) and
+ * while in use (`client.on('error')`) are reported to `onError` once; unheard, either event would end the process.
+ */
+export function openPool(options: {
+  connectionString: string
+  max: number
+  applicationName: string
+  onError: (error: Error) => void
+}): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    max: options.max,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 2_000,
+    statement_timeout: 5_000,
+    lock_timeout: 2_000,
+    idle_in_transaction_session_timeout: 5_000,
+    // The server's own limits don't reach us through a dead network: above statement_timeout, silence means that it is gone.
+    query_timeout: 6_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    // pg-pool waits for the promise, though its types say void.
+    onConnect: noticeVanishedClients as (client: pg.ClientBase) => void,
+  })
+  const reported = new WeakSet<Error>()
+  const report = (error: Error): void => {
+    if (reported.has(error)) return
+    reported.add(error)
+    options.onError(error)
+  }
+  pool.on('error', report)
+  pool.on('connect', (client) => client.on('error', report))
+  return pool
+}
+
+/** Lets the server stop a statement (and free its locks) when the client has vanished. Some platforms refuse the setting: never mind. */
+async function noticeVanishedClients(client: pg.ClientBase): Promise<void> {
+  const text = `set client_connection_check_interval = '1s'`
+  await client.query({ text, query_timeout: 2_000 } as pg.QueryConfig).catch((error: unknown) => {
+    if (!(error instanceof pg.DatabaseError)) throw error
+  })
+}
+
+/** The database is away, locked or full; or ('outcome-unknown') it may or may not have committed. */
+export class DatabaseOutage extends Error {
+  readonly code: 'database-unavailable' | 'outcome-unknown'
+
+  constructor(code: DatabaseOutage['code'], cause: unknown) {
+    super(code === 'outcome-unknown' ? 'the answer to COMMIT was lost' : 'the database is not available', { cause })
+    this.name = 'DatabaseOutage'
+    this.code = code
+  }
+}
+
+/**
+ * Runs `work` in one transaction: commits when it returns ok, rolls back when it returns a refusal or throws (what it threw
+ * is thrown on, whatever the rollback says). After a serialization failure or a deadlock the whole work runs again, up to
+ * three times, so it must have no effect outside of `tx`. All of it ends within 8 s.
+ */
+export async function inTransaction<T, E>(
+  pool: pg.Pool,
+  work: (tx: pg.PoolClient) => Promise<Result<T, E>>,
+): Promise<Result<T, E>> {
+  const deadline = Date.now() + TRANSACTION_DEADLINE_MS
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await attemptTransaction(pool, work, deadline)
+    } catch (error) {
+      if (attempt === RETRIES || !isRetryable(error)) throw error
+      const pause = Math.random() * 20 * 2 ** attempt
+      if (Date.now() + pause >= deadline) throw error
+      await sleep(pause)
+    }
+  }
+}
+
+async function attemptTransaction<T, E>(
+  pool: pg.Pool,
+  work: (tx: pg.PoolClient) => Promise<Result<T, E>>,
+  deadline: number,
+): Promise<Result<T, E>> {
+  const tx = await pool.connect()
+  let released = false
+  const release = (broken?: Error): void => {
+    if (!released) tx.release(broken)
+    released = true
+  }
+  // Releasing with an error closes the socket: a statement in flight fails, and the server rolls back.
+  const timer = setTimeout(() => release(new Error('transaction deadline')), deadline - Date.now())
+  let broken: Error | undefined
+  try {
+    await tx.query('begin')
+    const result = await work(tx)
+    if (result.ok) await commit(tx)
+    else await tx.query('rollback').catch((error: Error) => (broken = error))
+    return result
+  } catch (error) {
+    if (isConnectionLoss(error)) broken = error
+    else await tx.query('rollback').catch((rollbackError: Error) => (broken = rollbackError))
+    throw error
+  } finally {
+    clearTimeout(timer)
+    release(broken)
+  }
+}
+
+async function commit(tx: pg.PoolClient): Promise<void> {
+  const { command } = await tx.query('commit').catch((error: unknown) => {
+    throw isConnectionLoss(error) && !isNeverSent(error) ? new DatabaseOutage('outcome-unknown', error) : error
+  })
+  // Postgres answers COMMIT of a transaction in which a statement had failed with ROLLBACK, and calls it a success.
+  if (command !== 'COMMIT') throw new Error(`the transaction ended in ${command}: an earlier failure was swallowed`)
+}
+
+/** Maps a driver or Prisma error to an outage; undefined when the error is a bug, or a constraint that the caller must handle. */
+export function asOutage(error: unknown): DatabaseOutage | undefined {
+  if (error instanceof DatabaseOutage) return error
+  const unavailable =
+    isConnectionLoss(error) || isRetryable(error) || OUTAGE_STATES.test(sqlState(error) ?? '') || isPrismaOutage(error)
+  return unavailable ? new DatabaseOutage('database-unavailable', error) : undefined
+}
+
+// 53: out of disk, memory or connections; 55P03: lock_timeout; 57014: statement_timeout; 25P03/4: idle or long in a transaction
+const OUTAGE_STATES = /^(53...|55P03|57014|25P0[34])$/
+// 08: connection exceptions; 57P: the server is shutting down, starting up or ended this session
+const CONNECTION_STATES = /^(08...|57P0[1235])$/
+const SOCKET_CODES =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
+// pg has no codes of its own, so its texts are all there is to go by.
+const DRIVER_MESSAGES =
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Cannot use a pool after calling end)|not queryable$/
+
+/** The connection is of no further use, and the server rolls back if it still can. */
+function isConnectionLoss(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return CONNECTION_STATES.test(code) || SOCKET_CODES.test(code) || (code === '' && DRIVER_MESSAGES.test(error.message))
+}
+
+/** pg refuses a statement on a connection that it knows to be dead, so nothing was sent. */
+const isNeverSent = (error: Error): boolean => error.message.endsWith('not queryable')
+
+function isRetryable(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === SQLSTATE.serializationFailure || state === SQLSTATE.deadlockDetected
+}
+
+function sqlState(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined
+}
+
+function isPrismaOutage(_error: unknown): boolean {
+  return false
+}
