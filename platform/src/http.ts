@@ -1,0 +1,249 @@
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
+import helmet from 'helmet'
+import type { Logger } from 'pino'
+import type { Authenticate, Caller } from './authentication'
+import { matchesAny, weakTag } from './conditional'
+import { fingerprintOf, type Once, type RenderedReply } from './idempotency'
+import { pathOf, requestLog } from './logging'
+import { asOutage } from './postgres'
+import { PLATFORM_PROBLEMS, ProblemError, problem, problemBody, type ProblemReply, type ProblemTable } from './problems'
+import { admit, readBody, requestParser, type Parsed } from './requests'
+import type { AnyReply, Route, RouteSpec } from './routes'
+
+/** Nginx gives up after 10 s; whoever is still waiting by now gets an answer of ours. */
+const DEADLINE_MS = 9_000
+
+export type HttpOptions<Deps> = {
+  routes: readonly Route<Deps>[]
+  /** Handed to every handler. */
+  deps: Deps
+  problems: ProblemTable
+  authenticate: Authenticate
+  log: Logger
+  /** Key of the fingerprints under Idempotency-Key; needed when a route takes one. */
+  idempotencySecret?: string
+  /** Mounted before the routes: health, metrics, documentation. */
+  operations?: RequestHandler
+}
+
+/** The Express application of a service: every call goes the same way, in the order of refusals that clients are promised. */
+export function httpApp<Deps>(options: HttpOptions<Deps>): Express {
+  const problems = { ...PLATFORM_PROBLEMS, ...options.problems }
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('etag', false)
+  app.set('query parser', 'simple')
+  app.set('case sensitive routing', true)
+  app.set('strict routing', true)
+  app.use(requestLog(options.log))
+  app.use(
+    helmet({
+      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+      strictTransportSecurity: false, // for whoever ends TLS in front
+    }),
+  )
+  if (options.operations) app.use(options.operations)
+
+  for (const [path, routes] of byPath(options.routes)) {
+    const route = app.route(path.replace(/\{(\w+)\}/g, ':$1'))
+    for (const each of routes) route[each.spec.method](pipeline(each, options, problems))
+    const methods = routes.map(({ spec }) => spec.method.toUpperCase())
+    const allow = [...(methods.includes('GET') ? ['HEAD'] : []), ...methods].sort().join(', ')
+    route.all(() => {
+      throw new MethodNotAllowed(allow)
+    })
+  }
+  app.use((request, response) => sendProblem(request, response, problems, problem('route-not-found')))
+  app.use(errorHandler(problems))
+  return app
+}
+
+class MethodNotAllowed extends ProblemError {
+  constructor(allow: string) {
+    super('method-not-allowed', { headers: { Allow: allow } })
+  }
+}
+
+/** Paths with fixed segments first, so that `/products/mine` is not taken for an id. */
+function byPath<Deps>(routes: readonly Route<Deps>[]): [string, Route<Deps>[]][] {
+  const paths = new Map<string, Route<Deps>[]>()
+  for (const route of routes) paths.set(route.spec.path, [...(paths.get(route.spec.path) ?? []), route])
+  const dynamic = (path: string) => path.split('{').length
+  return [...paths].sort(([a], [b]) => dynamic(a) - dynamic(b))
+}
+
+function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems: ProblemTable): RequestHandler {
+  const { spec } = route
+  const parse = requestParser(spec)
+  const render = renderer(spec)
+  const secret = options.idempotencySecret
+  if (spec.idempotent && secret === undefined)
+    throw new Error(`${spec.operationId} takes an Idempotency-Key and needs a secret`)
+
+  const answer = async (request: Request, response: Response): Promise<void> => {
+    const caller = await admit(spec, request, options.authenticate)
+    if (caller && request.facts) request.facts.callerId = caller.id
+    const parsed = parse(request, await readBody(spec, request, response))
+    const input = {
+      ...parsed,
+      caller,
+      address: clientAddress(request),
+      log: request.log,
+      once: secret === undefined ? undefined : onceOf(spec, caller, parsed, secret),
+      render: (reply: AnyReply) => render(reply).answer,
+    }
+    const reply = await route.handle(input as never, options.deps)
+    if (response.headersSent) return // the deadline was faster
+    if ('problem' in reply) sendReply(request, response, spec, problems, reply)
+    else sendAnswer(request, response, spec, 'answer' in reply ? { ...reply, headers: {} } : render(reply))
+  }
+
+  return async (request, response) => {
+    request.facts = { route: spec.path }
+    const deadline = setTimeout(() => {
+      if (!response.headersSent) sendReply(request, response, spec, problems, problem('outcome-unknown'))
+    }, DEADLINE_MS)
+    try {
+      await answer(request, response)
+    } catch (error) {
+      const reply = refusalOf(error)
+      if (response.headersSent) request.log.error({ err: error as Error }, 'failed after its deadline')
+      else {
+        if (problems[reply.problem]?.status === 500 || asOutage(error)) response.err = error as Error // pino-http logs it with the request
+        sendReply(request, response, spec, problems, reply)
+      }
+    } finally {
+      clearTimeout(deadline)
+    }
+  }
+}
+
+const clientAddress = (request: Request): string => {
+  const forwarded = request.headers['x-forwarded-for'] // Nginx overwrites it with the one address that it saw
+  return (typeof forwarded === 'string' && forwarded) || request.socket.remoteAddress || ''
+}
+
+function onceOf(spec: RouteSpec, caller: Caller | undefined, parsed: Parsed, secret: string): Once | undefined {
+  const key = parsed.headers['idempotency-key']
+  if (!caller || typeof key !== 'string') return undefined
+  const { params, query, body } = parsed
+  return {
+    callerId: caller.id,
+    route: `${spec.method.toUpperCase()} ${spec.path}`,
+    key,
+    fingerprint: fingerprintOf(secret, { params, query, body }),
+  }
+}
+
+type Rendered = RenderedReply & { headers: Readonly<Record<string, string>> }
+
+/** Serialises a reply after its schema has taken out whatever is not declared; a reply that breaks its schema is a bug (500). */
+function renderer(spec: RouteSpec) {
+  return (reply: AnyReply): Rendered => {
+    if (!('status' in reply)) throw new Error(`${spec.operationId} rendered something else than a reply`)
+    const declared = spec.responses[reply.status]
+    if (!declared) throw new Error(`${spec.operationId} answered an undeclared ${reply.status}`)
+    const body = declared.body ? JSON.stringify(declared.body.parse(reply.body)) : ''
+    const { Location: location = null, ETag: etag = null, ...headers } = reply.headers ?? {}
+    return { answer: { status: reply.status, location, etag, body }, replayed: false, headers }
+  }
+}
+
+function sendAnswer(
+  request: Request,
+  response: Response,
+  spec: RouteSpec,
+  { answer, replayed, headers }: Rendered,
+): void {
+  const reading = spec.method === 'get' && answer.status === 200
+  const etag = answer.etag ?? (reading ? weakTag(answer.body) : null)
+  response.status(answer.status)
+  if (answer.location !== null) response.setHeader('Location', answer.location)
+  if (etag !== null) response.setHeader('ETag', etag)
+  if (replayed) response.setHeader('Idempotency-Replayed', 'true')
+  response.setHeader('Cache-Control', cacheControl(spec, request))
+  if (spec.shared) response.vary('Authorization')
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  const seen = request.headers['if-none-match']
+  if (reading && etag !== null && seen !== undefined && matchesAny(seen, etag)) {
+    response.status(304).end()
+  } else if (answer.body === '') {
+    response.end()
+  } else {
+    response.setHeader('Content-Type', 'application/json; charset=utf-8')
+    response.end(answer.body)
+  }
+}
+
+const cacheControl = (spec: RouteSpec, request: Request): string => {
+  if (spec.method !== 'get') return 'no-store'
+  return spec.shared && request.headers.authorization === undefined ? 'no-cache' : 'private, no-cache'
+}
+
+function sendReply(
+  request: Request,
+  response: Response,
+  spec: RouteSpec,
+  problems: ProblemTable,
+  reply: ProblemReply,
+): void {
+  if (!spec.errors) return sendProblem(request, response, problems, reply)
+  const { status, body } = spec.errors.render(bodyOf(request, problems, reply))
+  setProblemHeaders(response, problems, reply)
+  response.status(status).setHeader('Content-Type', 'application/json; charset=utf-8')
+  response.end(JSON.stringify(body))
+}
+
+/** RFC 9457. */
+export function sendProblem(request: Request, response: Response, problems: ProblemTable, reply: ProblemReply): void {
+  const body = bodyOf(request, problems, reply)
+  setProblemHeaders(response, problems, reply)
+  response.status(body.status).setHeader('Content-Type', 'application/problem+json')
+  response.end(JSON.stringify(body))
+}
+
+const bodyOf = (request: Request, problems: ProblemTable, reply: ProblemReply) =>
+  problemBody(problems, reply, { instance: pathOf(request), requestId: request.id as string })
+
+function setProblemHeaders(response: Response, problems: ProblemTable, { problem: code, headers }: ProblemReply): void {
+  const { status, retryAfter } = problems[code] ?? {}
+  if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer')
+  if (retryAfter !== undefined) response.setHeader('Retry-After', String(retryAfter))
+  response.setHeader('Cache-Control', 'no-store')
+  for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value)
+}
+
+/** What an exception tells a client: plumbing's refusals and outages by their code, anything else is a fault of ours. */
+function refusalOf(error: unknown): ProblemReply {
+  if (error instanceof ProblemError) return error.reply
+  const outage = asOutage(error)
+  if (outage) return problem(outage.code)
+  return parserRefusal(error) ?? problem('internal-error')
+}
+
+/** Errors of body-parser and of Express's router (a malformed escape in the path) carry the status that they mean. */
+function parserRefusal(error: unknown): ProblemReply | undefined {
+  if (!(error instanceof Error) || !('status' in error)) return undefined
+  if (error instanceof URIError) return problem('bad-request', { detail: 'The path has a malformed escape.' })
+  if (!('type' in error)) return undefined
+  if (error.status === 413) return problem('content-too-large')
+  if (error.status === 415) return problem('unsupported-media-type')
+  if (error.type === 'entity.parse.failed') return problem('malformed-json')
+  return error.status === 400 ? problem('bad-request') : undefined
+}
+
+/** Catches what is raised outside of a pipeline: unknown methods, malformed paths, faults of middleware. */
+const errorHandler =
+  (problems: ProblemTable): ErrorRequestHandler =>
+  (error: unknown, request, response, next) => {
+    if (response.headersSent) return next(error)
+    const reply = refusalOf(error)
+    if (problems[reply.problem]?.status === 500) response.err = error as Error
+    sendProblem(request, response, problems, reply)
+  }

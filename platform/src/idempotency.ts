@@ -1,0 +1,129 @@
+import { createHmac } from 'node:crypto'
+import type pg from 'pg'
+import { z } from 'zod'
+import { inTransaction } from './postgres'
+import { problem, type ProblemReply } from './problems'
+import { err, ok } from './result'
+
+/** The right of one caller to have one request of one route done at most once. */
+export type Once = {
+  callerId: string
+  /** Method and path template, `POST /orders`. */
+  route: string
+  key: string
+  /** Keyed digest of the validated request: the same key with another one is refused. */
+  fingerprint: string
+}
+
+/** An answer as it went out, kept to be repeated byte for byte. */
+export type Answer = { status: number; location: string | null; etag: string | null; body: string }
+
+export type ClaimRefusal = 'idempotency-key-reused' | 'request-in-progress'
+export type Claim = { kind: 'claimed' } | { kind: 'replay'; answer: Answer } | { kind: ClaimRefusal }
+
+// IETF httpapi idempotency-key draft: a Structured Field string (RFC 8941 §3.3.3); the bare form is accepted as well.
+const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/
+const BARE = /^[\x21\x23-\x7e][\x21-\x7e]*$/
+
+/** The Idempotency-Key header: quoted or bare, 1–255 visible ASCII characters; parsed to the bare key. */
+export const IdempotencyKey = z
+  .string()
+  .transform((header, context) => {
+    const quoted = QUOTED.exec(header)?.[1]
+    const key = quoted === undefined ? (BARE.test(header) ? header : '') : quoted.replace(/\\(["\\])/g, '$1')
+    if (key.length < 1 || key.length > 255) {
+      context.addIssue('must be 1 to 255 visible ASCII characters, bare or as a quoted string')
+      return z.NEVER
+    }
+    return key
+  })
+  .meta({ type: 'string', minLength: 1, maxLength: 514 })
+
+/** `request` is what the schemas returned, so that spelling and unknown order of fields don't matter. */
+export const fingerprintOf = (secret: string, request: unknown): string =>
+  createHmac('sha256', secret).update(JSON.stringify(request)).digest('base64url')
+
+/**
+ * Claims the key inside the transaction of its effect. Whoever holds the same key at this moment makes it
+ * `request-in-progress` at once: nobody waits on a pool connection for somebody else's transaction.
+ */
+export async function claimKey(tx: pg.ClientBase, schema: string, once: Once): Promise<Claim> {
+  const lock = await tx.query<{ free: boolean }>({
+    name: 'lock-idempotency-key',
+    text: 'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as free',
+    values: [JSON.stringify([schema, once.callerId, once.route, once.key])],
+  })
+  if (!lock.rows[0]?.free) return { kind: 'request-in-progress' }
+  const kept = await tx.query<Answer & { fingerprint: string }>({
+    name: 'find-idempotency-key',
+    text: `select fingerprint, status, location, etag, body from ${schema}.idempotency_keys
+            where caller_id = $1 and route = $2 and key = $3 and created_at > now() - interval '24 hours'`,
+    values: [once.callerId, once.route, once.key],
+  })
+  const row = kept.rows[0]
+  if (!row) return { kind: 'claimed' }
+  const { fingerprint, ...answer } = row
+  return fingerprint === once.fingerprint ? { kind: 'replay', answer } : { kind: 'idempotency-key-reused' }
+}
+
+/** Keeps the answer of a claimed key; commits with the effect or not at all. Only an expired row can be in the way. */
+export async function keepAnswer(tx: pg.ClientBase, schema: string, once: Once, answer: Answer): Promise<void> {
+  await tx.query({
+    name: 'keep-idempotency-key',
+    text: `insert into ${schema}.idempotency_keys (caller_id, route, key, fingerprint, status, location, etag, body, created_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, now())
+           on conflict (caller_id, route, key) do update
+             set fingerprint = excluded.fingerprint, status = excluded.status, location = excluded.location,
+                 etag = excluded.etag, body = excluded.body, created_at = excluded.created_at`,
+    values: [
+      once.callerId,
+      once.route,
+      once.key,
+      once.fingerprint,
+      answer.status,
+      answer.location,
+      answer.etag,
+      answer.body,
+    ],
+  })
+}
+
+/** A bounded bite of expired keys; any replica may run it. Answers how many went. */
+export async function dropExpiredKeys(pool: pg.Pool, schema: string, limit = 1000): Promise<number> {
+  const dropped = await pool.query(
+    `delete from ${schema}.idempotency_keys where (caller_id, route, key) in (
+       select caller_id, route, key from ${schema}.idempotency_keys
+        where created_at <= now() - interval '24 hours' order by created_at limit $1 for update skip locked)`,
+    [limit],
+  )
+  return dropped.rowCount ?? 0
+}
+
+/** What a handler sends when the answer is already rendered. */
+export type RenderedReply = { answer: Answer; replayed: boolean }
+
+/**
+ * Runs `work` in one transaction and, when the request carries a key, at most once: its rendered answer commits with its
+ * effect, a repeat gets that answer, a refusal rolls everything back and may be tried again.
+ */
+export async function onceInTransaction<Reply extends { status: number }, Refusal extends ProblemReply>(
+  pool: pg.Pool,
+  schema: string,
+  request: { once: Once | undefined; render: (reply: Reply) => Answer },
+  work: (tx: pg.PoolClient) => Promise<Reply | Refusal>,
+): Promise<RenderedReply | Refusal | ProblemReply<ClaimRefusal>> {
+  const { once, render } = request
+  const outcome = await inTransaction<RenderedReply, Refusal | ProblemReply<ClaimRefusal>>(pool, async (tx) => {
+    if (once) {
+      const claim = await claimKey(tx, schema, once)
+      if (claim.kind === 'replay') return ok({ answer: claim.answer, replayed: true })
+      if (claim.kind !== 'claimed') return err(problem(claim.kind))
+    }
+    const reply = await work(tx)
+    if ('problem' in reply) return err(reply)
+    const answer = render(reply)
+    if (once) await keepAnswer(tx, schema, once, answer)
+    return ok({ answer, replayed: false })
+  })
+  return outcome.ok ? outcome.value : outcome.error
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import pino, { type DestinationStream, type Logger } from 'pino'
+import { pinoHttp, type HttpLogger } from 'pino-http'
+
+/** What a request's log line says beyond the request itself; handlers' pipeline fills it in as it learns it. */
+export type RequestFacts = { route?: string; callerId?: string }
+
+declare module 'node:http' {
+  interface IncomingMessage {
+    facts?: RequestFacts
+  }
+}
+
+export const makeLog = (service: string, level: string, destination?: DestinationStream): Logger =>
+  pino(
+    {
+      level,
+      base: { service },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      // Headers and bodies are never logged; this is for what an error object drags along.
+      redact: {
+        paths: [
+          'password',
+          '*.password',
+          'token',
+          '*.token',
+          'authorization',
+          '*.authorization',
+          'err.config',
+          'err.parameters',
+        ],
+        censor: '[redacted]',
+      },
+    },
+    destination ?? pino.destination(1),
+  )
+
+const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/
+const UNLOGGED = new Set(['/livez', '/readyz', '/metrics'])
+
+export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/'
+
+const line = (request: IncomingMessage, response: ServerResponse, ms: number) => ({
+  requestId: request.id,
+  method: request.method,
+  path: pathOf(request),
+  ...request.facts,
+  status: response.statusCode,
+  ms: Math.round(ms),
+})
+
+/** One JSON line a request; also settles the request id and puts it into the response. */
+export const requestLog = (log: Logger): HttpLogger<IncomingMessage, ServerResponse> =>
+  pinoHttp<IncomingMessage, ServerResponse>({
+    logger: log,
+    genReqId: (request, response) => {
+      const given = request.headers['x-request-id']
+      const id = typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : randomUUID()
+      response.setHeader('X-Request-Id', id)
+      return id
+    },
+    autoLogging: { ignore: (request) => UNLOGGED.has(pathOf(request)) },
+    quietReqLogger: true,
+    customAttributeKeys: { reqId: 'requestId' },
+    customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : 'info'),
+    customSuccessMessage: () => 'request',
+    customErrorMessage: () => 'request',
+    customSuccessObject: (request, response, { responseTime }: { responseTime: number }) =>
+      line(request, response, responseTime),
+    customErrorObject: (request, response, error, { responseTime }: { responseTime: number }) => ({
+      ...line(request, response, responseTime),
+      err: error,
+    }),
+  })
