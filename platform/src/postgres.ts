@@ -45,8 +45,8 @@ export function openPool(options: {
     query_timeout: 6_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    // pg-pool waits for the promise, though its types say void.
-    onConnect: noticeVanishedClients as (client: pg.ClientBase) => void,
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it, though its types say void
+    onConnect: prepareConnection,
   })
   const reported = new WeakSet<Error>()
   const report = (error: Error): void => {
@@ -59,10 +59,12 @@ export function openPool(options: {
   return pool
 }
 
-/** Lets the server stop a statement (and free its locks) when the client has vanished. Some platforms refuse the setting: never mind. */
-async function noticeVanishedClients(client: pg.ClientBase): Promise<void> {
-  const text = `set client_connection_check_interval = '1s'`
-  await client.query({ text, query_timeout: 2_000 } as pg.QueryConfig).catch((error: unknown) => {
+async function prepareConnection(client: pg.ClientBase): Promise<void> {
+  const run = (text: string) => client.query({ text, query_timeout: 2_000 } as pg.QueryConfig)
+  // Prisma's adapter writes and reads timestamps as if every session were in UTC.
+  await run(`set time zone 'UTC'`)
+  // Lets the server stop a statement (and free its locks) when we have vanished. Some platforms refuse it: never mind.
+  await run(`set client_connection_check_interval = '1s'`).catch((error: unknown) => {
     if (!(error instanceof pg.DatabaseError)) throw error
   })
 }
