@@ -19,7 +19,9 @@ const EVERYWHERE = [
   'rate-limited',
   'internal-error',
   'bad-gateway',
+  'database-unavailable',
   'service-unavailable',
+  'database-unavailable',
   'outcome-unknown',
   'gateway-timeout',
 ] as const
@@ -62,9 +64,10 @@ const RetryAfter = {
   'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const, minimum: 0 } },
 }
 const header = (description: string) => ({ description, schema: { type: 'string' as const } })
+const required = (description: string) => ({ ...header(description), required: true })
 const successHeaders: Record<string, object> = {
-  Location: { Location: header('Path of what was created.') },
-  ETag: { ETag: header('Version of the resource, for If-None-Match and If-Match.') },
+  Location: { Location: required('Path of what was created.') },
+  ETag: { ETag: required('Version of the resource, for If-None-Match and If-Match.') },
 }
 
 function refusals(spec: RouteSpec, table: ProblemTable, schemas: Map<string, z.ZodType>): RouteConfig['responses'] {
@@ -90,7 +93,7 @@ function refusals(spec: RouteSpec, table: ProblemTable, schemas: Map<string, z.Z
       }
       const headers = {
         ...(codes.some((code) => table[code]?.retryAfter !== undefined) && RetryAfter),
-        ...(status === 401 && { 'WWW-Authenticate': header('`Bearer` (RFC 6750).') }),
+        ...(status === 401 && { 'WWW-Authenticate': required('`Bearer` (RFC 6750).') }),
       }
       return [status, { description, headers, content }] as const
     })
@@ -101,7 +104,7 @@ function successes(spec: RouteSpec): RouteConfig['responses'] {
   const entries = Object.entries(spec.responses).flatMap(([status, { description, body, headers = [] }]) => {
     const documented = {
       ...Object.assign({}, ...headers.map((name) => successHeaders[name])),
-      ...(spec.method === 'get' && { ETag: header('Version of what was read.') }),
+      ...(spec.method === 'get' && { ETag: required('Version of what was read.') }),
       ...(spec.idempotent && { 'Idempotency-Replayed': header('`true` when this answer is a repeat.') }),
     } as Record<string, ReturnType<typeof header>>
     const answer = {
