@@ -2,10 +2,27 @@ import { Router, type RequestHandler } from 'express'
 import type pg from 'pg'
 import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { docsRouter } from './docs'
+import type { KeySource } from './keys'
+import { pendingMigrations } from './migrations'
 import type { OpenApiDocument } from './openapi'
 
 /** A condition of readiness: what is missing, or undefined when it holds. */
 export type ReadinessCheck = { name: string; missing: () => Promise<string | undefined> }
+
+/** The database answers, and has every migration that this build brings along. */
+export const databaseReady = (pool: pg.Pool, schema: string, migrations: string): ReadinessCheck => ({
+  name: 'database',
+  missing: async () => {
+    const pending = await pendingMigrations(pool, schema, migrations)
+    return pending.length > 0 ? `migrations not applied: ${pending.join(', ')}` : undefined
+  },
+})
+
+/** There is a key set to verify tokens with. */
+export const keysReady = (keys: KeySource): ReadinessCheck => ({
+  name: 'keys',
+  missing: () => Promise.resolve(keys.ready() ? undefined : 'no key set yet'),
+})
 
 /** What operators ask a service on its own port; Nginx lets none of it through. */
 export function operationsRouter(options: {

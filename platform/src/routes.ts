@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { z } from 'zod'
 import type { Caller } from './authentication'
-import type { Answer, Once, RenderedReply } from './idempotency'
+import type { Answer, ClaimRefusal, Once, RenderedReply } from './idempotency'
 import type { ProblemBody, ProblemReply, ProblemTable } from './problems'
 
 /**
@@ -86,10 +86,16 @@ export type InputOf<S extends RouteSpec> = {
   render: (reply: ReplyOf<S>) => Answer
 }
 
+/** The codes that a handler may answer: those that its route declares, and those that are documented for every such route. */
+type AnswerableCode<S extends RouteSpec> =
+  | S['problems'][number]
+  | 'validation-failed'
+  | (S extends { idempotent: true } ? ClaimRefusal : never)
+
 export type Handler<S extends RouteSpec, Deps> = (
   input: InputOf<S>,
   deps: Deps,
-) => Promise<ReplyOf<S> | ProblemReply<S['problems'][number]> | RenderedReply>
+) => Promise<ReplyOf<S> | ProblemReply<AnswerableCode<S>> | RenderedReply>
 
 /** A declared route with its types erased, as the HTTP application serves it. */
 export type Route<Deps = never> = { spec: RouteSpec; handle: (input: never, deps: Deps) => Promise<AnyReply> }

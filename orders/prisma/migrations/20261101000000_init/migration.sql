@@ -4,7 +4,7 @@ create table orders.orders (
   id uuid primary key,
   -- A user of the users service; no foreign key crosses schemas.
   buyer_id uuid not null,
-  status text not null check (status in ('PLACED', 'CANCELLED')),
+  status text not null check (status in ('PLACED', 'PAID', 'PACKED', 'OUT_FOR_DELIVERY', 'DELIVERED', 'CANCELLED')),
   -- 100 lines of 1000 units at 100,000,000 cents pass the range of an integer.
   total_cents bigint not null check (total_cents >= 0),
   currency text not null check (length(currency) = 3),
@@ -26,9 +26,8 @@ create table orders.order_lines (
   name text not null,
   quantity integer not null check (quantity between 1 and 1000),
   unit_price_cents integer not null check (unit_price_cents >= 0),
-  primary key (order_id, line_no),
   -- Lines of one product are summed before the order is placed.
-  constraint order_lines_product_key unique (order_id, product_id)
+  primary key (order_id, product_id)
 );
 
 -- The answer that a key got, byte for byte. Committed together with the effect that it describes.

@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import { PLATFORM_PROBLEMS, problem, type ProblemReply, type ProblemTable } from '@shop/platform/problems'
+import type { CancelOrderError } from '../../application/cancel-order'
+import type { PlaceOrderError } from '../../application/place-order'
+import { MAX_QUANTITY } from '../../domain/order'
+
+export type OrdersError = PlaceOrderError | CancelOrderError
+
+const Shortage = z
+  .object({
+    productId: z.uuid(),
+    requested: z.int(),
+    available: z.int().meta({ description: 'Units that could be had at that moment.' }),
+  })
+  .meta({ id: 'Shortage' })
+
+/** The problems of this service; those of every service are the platform's. */
+export const PROBLEMS = {
+  'order-not-found': {
+    status: 404,
+    title: 'No such order',
+    description: 'There is no order of yours with this id.',
+  },
+  'insufficient-stock': {
+    status: 409,
+    title: 'Insufficient stock',
+    description: 'Some lines ask for more than is available; nothing was ordered. `shortages` lists every short line.',
+    members: { shortages: z.array(Shortage).min(1) },
+  },
+  'order-not-cancellable': {
+    status: 409,
+    title: 'Too late to cancel',
+    description: 'An order can be cancelled until its first shipment is packed. `orderStatus` says how far it is.',
+    members: { orderStatus: z.string() },
+  },
+  'product-unavailable': {
+    status: 422,
+    title: 'Product unavailable',
+    description: 'Some products do not exist or are not for sale; nothing was ordered. `productIds` lists them.',
+    members: { productIds: z.array(z.uuid()).min(1) },
+  },
+} as const satisfies ProblemTable
+
+type Refusals = {
+  [Code in OrdersError['code']]: (
+    error: Extract<OrdersError, { code: Code }>,
+    productIds: readonly string[],
+  ) => ProblemReply
+}
+
+/** How each refusal of the core is told; a new one without a row does not compile. */
+const REFUSALS = {
+  'order-not-found': () => problem('order-not-found'),
+  'insufficient-stock': ({ shortages }) => problem('insufficient-stock', { members: { shortages } }),
+  'order-not-cancellable': ({ status }) => problem('order-not-cancellable', { members: { orderStatus: status } }),
+  'product-unavailable': ({ productIds }) => problem('product-unavailable', { members: { productIds } }),
+  'idempotency-key-reused': () => problem('idempotency-key-reused'),
+  'request-in-progress': () => problem('request-in-progress'),
+  'quantity-over-limit': ({ productIds }, asked) =>
+    problem('validation-failed', {
+      members: {
+        errors: productIds.map((id) => ({
+          in: 'body',
+          path: `items.${asked.lastIndexOf(id)}.quantity`,
+          message: `the lines of product ${id} add up to more than ${MAX_QUANTITY}`,
+        })),
+      },
+    }),
+} satisfies Refusals
+
+/** The problem for a refusal; `asked` are the product ids of the request's lines, in their order. */
+export function refused<E extends OrdersError>(
+  error: E,
+  asked: readonly string[] = [],
+): ProblemReply<E['code'] & keyof typeof TABLE> {
+  const tell = REFUSALS[error.code] as (error: OrdersError, asked: readonly string[]) => ProblemReply
+  return tell(error, asked) as ProblemReply<E['code'] & keyof typeof TABLE>
+}
+
+export const TABLE = { ...PLATFORM_PROBLEMS, ...PROBLEMS }

@@ -1,0 +1,118 @@
+import { z } from 'zod'
+import { cursors, page } from '@shop/platform/cursors'
+import { reply, routesOf } from '@shop/platform/routes'
+import type { CancelOrder } from '../../application/cancel-order'
+import type { PlaceOrder } from '../../application/place-order'
+import type { ListOrders, ReadOrder } from '../../application/read-orders'
+import type { Order as DomainOrder } from '../../domain/order'
+import { TABLE, refused } from './problems'
+import { ListQuery, Order, OrderPage, OrderParams, PlaceOrderBody, orderTag, orderView } from './schemas'
+
+export type UseCases = {
+  placeOrder: PlaceOrder
+  readOrder: ReadOrder
+  listOrders: ListOrders
+  cancelOrder: CancelOrder
+}
+
+const route = routesOf<UseCases>()(TABLE)
+const buyers = { roles: ['BUYER'] } as const
+
+const created = (order: DomainOrder) =>
+  reply(201, orderView(order), { Location: `/orders/${order.id}`, ETag: orderTag(order) })
+const shown = (order: DomainOrder) => reply(200, orderView(order), { ETag: orderTag(order) })
+
+export const routes = [
+  route(
+    {
+      method: 'post',
+      path: '/orders',
+      operationId: 'placeOrder',
+      tag: 'orders',
+      summary: 'Place an order',
+      description:
+        'Takes the stock of every line and records the order in one transaction, or does nothing. Prices are those of the ' +
+        'shop at that moment. Send an `Idempotency-Key` and the call is safe to repeat.',
+      access: buyers,
+      idempotent: true,
+      body: PlaceOrderBody,
+      responses: { 201: { description: 'The order.', body: Order, headers: ['Location', 'ETag'] } },
+      problems: ['insufficient-stock', 'product-unavailable'],
+    },
+    async ({ body, caller, once, render }, { placeOrder }) => {
+      const placed = await placeOrder({
+        buyerId: caller.id,
+        lines: body.items,
+        shippingAddress: body.shippingAddress ?? null,
+        notes: body.notes ?? null,
+        once: once && { ...once, receipt: (order) => render(created(order)) },
+      })
+      if (!placed.ok)
+        return refused(
+          placed.error,
+          body.items.map((item) => item.productId),
+        )
+      if (placed.value.repeated) return { answer: placed.value.receipt, replayed: true }
+      const { order, receipt } = placed.value
+      return receipt ? { answer: receipt, replayed: false } : created(order)
+    },
+  ),
+  route(
+    {
+      method: 'get',
+      path: '/orders',
+      operationId: 'listOrders',
+      tag: 'orders',
+      summary: 'List your orders',
+      description: 'Newest first.',
+      access: buyers,
+      query: ListQuery,
+      responses: { 200: { description: 'A page of orders.', body: OrderPage } },
+      problems: [],
+    },
+    async ({ query: { status, cursor, limit }, caller }, { listOrders }) => {
+      const { encode, decode } = cursors(['orders', status ?? null], z.tuple([z.uuid()]))
+      const after = decode(cursor)?.[0]
+      const orders = await listOrders({ buyerId: caller.id, status, after, limit: limit + 1 })
+      return reply(
+        200,
+        page(orders, limit, orderView, (last) => encode([last.id])),
+      )
+    },
+  ),
+  route(
+    {
+      method: 'get',
+      path: '/orders/{id}',
+      operationId: 'readOrder',
+      tag: 'orders',
+      summary: 'Read one of your orders',
+      access: buyers,
+      params: OrderParams,
+      responses: { 200: { description: 'The order.', body: Order } },
+      problems: ['order-not-found'],
+    },
+    async ({ params, caller }, { readOrder }) => {
+      const order = await readOrder({ orderId: params.id, buyerId: caller.id })
+      return order.ok ? shown(order.value) : refused(order.error)
+    },
+  ),
+  route(
+    {
+      method: 'post',
+      path: '/orders/{id}/cancel',
+      operationId: 'cancelOrder',
+      tag: 'orders',
+      summary: 'Cancel one of your orders',
+      description: 'Gives its stock back, exactly once: a cancelled order is answered as it is.',
+      access: buyers,
+      params: OrderParams,
+      responses: { 200: { description: 'The cancelled order.', body: Order, headers: ['ETag'] } },
+      problems: ['order-not-found', 'order-not-cancellable'],
+    },
+    async ({ params, caller }, { cancelOrder }) => {
+      const cancelled = await cancelOrder({ orderId: params.id, buyerId: caller.id })
+      return cancelled.ok ? shown(cancelled.value) : refused(cancelled.error)
+    },
+  ),
+]

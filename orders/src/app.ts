@@ -1,0 +1,35 @@
+import type { Express, RequestHandler } from 'express'
+import type { Logger } from 'pino'
+import type { Authenticate } from '@shop/platform/authentication'
+import { httpApp } from '@shop/platform/http'
+import { PROBLEMS } from './adapters/http/problems'
+import { routes } from './adapters/http/routes'
+import { makeCancelOrder } from './application/cancel-order'
+import { makePlaceOrder } from './application/place-order'
+import type { Clock, OrderStore } from './application/ports'
+import { makeListOrders, makeReadOrder } from './application/read-orders'
+
+/** The orders service over any store: use cases inside, HTTP outside. */
+export function ordersApp(options: {
+  orders: OrderStore
+  now: Clock
+  newId: () => string
+  currency: string
+  authenticate: Authenticate
+  idempotencySecret: string
+  log: Logger
+  operations?: RequestHandler
+}): Express {
+  const { orders, now, newId, currency, ...http } = options
+  return httpApp({
+    ...http,
+    routes,
+    problems: PROBLEMS,
+    deps: {
+      placeOrder: makePlaceOrder({ orders, now, newId, currency }),
+      readOrder: makeReadOrder({ orders }),
+      listOrders: makeListOrders({ orders }),
+      cancelOrder: makeCancelOrder({ orders, now }),
+    },
+  })
+}

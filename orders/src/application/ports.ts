@@ -1,0 +1,72 @@
+import type { Order, OrderChange, RequestedLine } from '../domain/order'
+import type { Result } from '../domain/result'
+
+export type Clock = () => Date
+
+export type ProductUnavailable = { code: 'product-unavailable'; productIds: string[] }
+export type Shortage = { productId: string; requested: number; available: number }
+export type InsufficientStock = { code: 'insufficient-stock'; shortages: Shortage[] }
+export type OrderNotFound = { code: 'order-not-found' }
+export type KeyRefusal = { code: 'idempotency-key-reused' } | { code: 'request-in-progress' }
+
+/** What a caller was told of an order, kept to be told again byte for byte. */
+export type Receipt = { status: number; location: string | null; etag: string | null; body: string }
+
+/** The right to have one request done at most once; `receipt` is kept with the order in one transaction. */
+export type Once = {
+  callerId: string
+  route: string
+  key: string
+  fingerprint: string
+  receipt: (order: Order) => Receipt
+}
+
+/** An order to be recorded, stock taken with it. Its lines name each product once. */
+export type Placement = {
+  id: string
+  buyerId: string
+  lines: readonly RequestedLine[]
+  currency: string
+  shippingAddress: string | null
+  notes: string | null
+  placedAt: Date
+  once: Once | undefined
+}
+
+/** A repeat is answered with the receipt of the first call and places nothing. */
+export type Placed =
+  { repeated: false; order: Order; receipt: Receipt | undefined } | { repeated: true; receipt: Receipt }
+
+export type PlacementRefusal = ProductUnavailable | InsufficientStock | KeyRefusal
+
+export type OrderQuery = {
+  buyerId: string
+  status: Order['status'] | undefined
+  /** Id of the last order of the page before. */
+  after: string | undefined
+  limit: number
+}
+
+/** Keeps orders together with the stock that they take. */
+export type OrderStore = {
+  /**
+   * Records the order and takes its stock, atomically, or refuses and changes nothing. Price, name and seller are those of
+   * the same transaction. An unavailable product is reported before a shortage, and every short line is.
+   */
+  place: (placement: Placement) => Promise<Result<Placed, PlacementRefusal>>
+
+  /**
+   * Applies `decide` to the order as it is now and keeps what it returns, stock included, in one transaction: two callers never
+   * decide from the same version. `actorId` answers for the stock that goes back. Returning the order itself keeps it untouched.
+   */
+  update: <E>(
+    id: string,
+    actorId: string,
+    decide: (order: Order) => Result<OrderChange, E>,
+  ) => Promise<Result<Order, E | OrderNotFound>>
+
+  find: (id: string) => Promise<Order | undefined>
+
+  /** Newest first. */
+  list: (query: OrderQuery) => Promise<Order[]>
+}

@@ -1,0 +1,12 @@
+import { openApiDocument } from '@shop/platform/openapi'
+import { PROBLEMS } from './adapters/http/problems'
+import { routes } from './adapters/http/routes'
+
+export const document = openApiDocument({
+  title: 'Orders',
+  description:
+    'Placing and cancelling orders. Stock and order are one transaction: the last unit goes to exactly one buyer.',
+  tags: [{ name: 'orders', description: 'A buyer places, reads and cancels orders.' }],
+  routes,
+  problems: PROBLEMS,
+})

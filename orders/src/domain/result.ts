@@ -1,0 +1,4 @@
+/** An expected outcome: a value, or a refusal with a stable `code`. */
+export type Result<T, E> = { ok: true; value: T } | { ok: false; error: E }
+export const ok = <T>(value: T): { ok: true; value: T } => ({ ok: true, value })
+export const err = <E>(error: E): { ok: false; error: E } => ({ ok: false, error })
