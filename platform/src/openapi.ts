@@ -1,117 +1,43 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
 import { IdempotencyKey } from './idempotency'
-import { PLATFORM_PROBLEMS, type ProblemDefinition, type ProblemTable } from './problems'
-import type { RouteSpec } from './routes'
+import { COMMON_HEADERS, problemResponses } from './openapi-problems'
+import { PLATFORM_PROBLEMS, type ProblemTable } from './problems'
+import type { Access, RouteSpec } from './routes'
 
 export type OpenApiDocument = ReturnType<OpenApiGeneratorV31['generateDocument']>
 
 /** The one name of the security scheme in every document, so that Swagger UI keeps its token when the document changes. */
-export const SECURITY_SCHEME = 'shop'
+const SECURITY_SCHEME = 'shop'
 
-/** What Nginx or the plumbing can answer to any call. */
-const EVERYWHERE = [
-  'bad-request',
-  'request-timeout',
-  'content-too-large',
-  'uri-too-long',
-  'validation-failed',
-  'rate-limited',
-  'internal-error',
-  'bad-gateway',
-  'database-unavailable',
-  'service-unavailable',
-  'database-unavailable',
-  'outcome-unknown',
-  'gateway-timeout',
-] as const
-
-function codesOf(spec: RouteSpec): string[] {
-  const { access } = spec
-  return [
-    ...EVERYWHERE,
-    ...spec.problems,
-    ...(access === 'credentials' ? [] : ['invalid-token', 'keys-unavailable']),
-    ...(access === 'public' || access === 'credentials' ? [] : ['unauthenticated']),
-    ...(typeof access === 'object' ? ['forbidden-role'] : []),
-    ...(spec.method === 'get' ? [] : ['malformed-json', 'unsupported-media-type']),
-    ...(spec.idempotent ? ['request-in-progress', 'idempotency-key-reused'] : []),
-  ]
-}
-
-const schemaName = (code: string) =>
-  `${code.replace(/(^|-)(\w)/g, (_, __, letter: string) => letter.toUpperCase())}Problem`
-
-/** A component schema for each problem code, so that `code`, `status` and extra members are told exactly. */
-function problemSchemas(table: ProblemTable): Map<string, z.ZodType> {
-  const schemaOf = ([code, { status, title, description, members }]: [string, ProblemDefinition]) =>
-    z
-      .object({
-        type: z.literal(`/problems/${code}`),
-        title: z.literal(title),
-        status: z.literal(status),
-        detail: z.string(),
-        instance: z.string(),
-        code: z.literal(code),
-        requestId: z.string(),
-        ...members,
-      })
-      .meta({ id: schemaName(code), description })
-  return new Map(Object.entries(table).map((entry) => [entry[0], schemaOf(entry)]))
-}
-
-const RetryAfter = {
-  'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const, minimum: 0 } },
-}
-const header = (description: string) => ({ description, schema: { type: 'string' as const } })
-const required = (description: string) => ({ ...header(description), required: true })
-const successHeaders: Record<string, object> = {
-  Location: { Location: required('Path of what was created.') },
-  ETag: { ETag: required('Version of the resource, for If-None-Match and If-Match.') },
-}
-
-function refusals(spec: RouteSpec, table: ProblemTable, schemas: Map<string, z.ZodType>): RouteConfig['responses'] {
-  const byStatus = new Map<number, string[]>()
-  for (const code of new Set(codesOf(spec))) {
-    const status = table[code]?.status
-    if (status === undefined) throw new Error(`${spec.operationId} declares an unknown problem: ${code}`)
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
-  }
-  const own = Object.keys(spec.responses).map(Number)
-  const statuses = new Set([...byStatus.keys(), ...(spec.errors?.statuses ?? [])])
-  const entries = [...statuses]
-    .filter((status) => !own.includes(status))
-    .sort((a, b) => a - b)
-    .map((status) => {
-      const codes = byStatus.get(status) ?? []
-      const variants = codes.map((code) => schemas.get(code) as z.ZodType)
-      const [first, second, ...rest] = variants
-      const description = codes.length > 0 ? codes.map((code) => `\`${code}\``).join(', ') : 'Refused.'
-      const content = {
-        ...(first && { 'application/problem+json': { schema: second ? z.union([first, second, ...rest]) : first } }),
-        ...(spec.errors && { 'application/json': { schema: spec.errors.schema } }),
-      }
-      const headers = {
-        ...(codes.some((code) => table[code]?.retryAfter !== undefined) && RetryAfter),
-        ...(status === 401 && { 'WWW-Authenticate': required('`Bearer` (RFC 6750).') }),
-      }
-      return [status, { description, headers, content }] as const
-    })
-  return Object.fromEntries(entries)
+const header = (description: string, example: string, required = false) => ({
+  description,
+  required,
+  schema: { type: 'string' as const },
+  example,
+})
+const ETAG = header('Version of the resource, for `If-None-Match` and `If-Match`.', '"3"', true)
+const LOCATION = header('Path of what was created.', '/path/of/it', true)
+const REPLAYED = header('`true` when this answer repeats that of an earlier call with the same key.', 'true')
+const commonHeaders = {
+  'X-Request-Id': header(
+    'Names this request in logs and problems; the one that the client sent, when it was a sane one.',
+    '0c9d1f6e-3a57-4a5e-8a0e-5d0f6a1b7c28',
+    true,
+  ),
+  'Cache-Control': header('`no-cache`: revalidate by ETag. `no-store`: do not keep.', 'no-cache'),
 }
 
 function successes(spec: RouteSpec): RouteConfig['responses'] {
   const entries = Object.entries(spec.responses).flatMap(([status, { description, body, headers = [] }]) => {
     const documented = {
-      ...Object.assign({}, ...headers.map((name) => successHeaders[name])),
-      ...(spec.method === 'get' && { ETag: required('Version of what was read.') }),
-      ...(spec.idempotent && { 'Idempotency-Replayed': header('`true` when this answer is a repeat.') }),
-    } as Record<string, ReturnType<typeof header>>
-    const answer = {
-      description,
-      headers: documented,
-      ...(body && { content: { 'application/json': { schema: body } } }),
+      ...COMMON_HEADERS,
+      ...(headers.includes('Location') && { Location: LOCATION }),
+      ...((headers.includes('ETag') || spec.method === 'get') && { ETag: ETAG }),
+      ...(spec.idempotent && { 'Idempotency-Replayed': REPLAYED }),
     }
+    const content = body && { 'application/json': { schema: body } }
+    const answer = { description, headers: documented, ...(content && { content }) }
     const notModified = { description: 'Not modified: `If-None-Match` names what is there.', headers: documented }
     return spec.method === 'get' && status === '200'
       ? [
@@ -123,19 +49,46 @@ function successes(spec: RouteSpec): RouteConfig['responses'] {
   return Object.fromEntries(entries) as RouteConfig['responses']
 }
 
-function operation(spec: RouteSpec, table: ProblemTable, schemas: Map<string, z.ZodType>): RouteConfig {
-  const { access, body } = spec
-  const headers = {
+/** `if-match` is `If-Match` to readers; services see headers in lower case. */
+const spelled = (name: string) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase())
+
+function headersOf(spec: RouteSpec): z.ZodObject | undefined {
+  const headers: Record<string, z.ZodType> = {
     ...(spec.method === 'get' && {
-      'if-none-match': z.string().optional().meta({ description: 'ETag of what the caller has.' }),
+      'if-none-match': z
+        .string()
+        .optional()
+        .meta({ description: 'ETag of what the caller has: `304` when it is still that.' }),
     }),
     ...(spec.idempotent && {
       'idempotency-key': IdempotencyKey.optional().meta({
-        description: 'Makes the call safe to repeat for 24 hours: the same key gets the same answer.',
+        description:
+          'Makes the call safe to repeat for 24 hours: the same key with the same request gets the same answer.',
       }),
     }),
-    ...spec.headers?.shape,
+    ...(spec.headers?.shape as Record<string, z.ZodType> | undefined),
   }
+  const entries = Object.entries(headers).map(([name, schema]) => [spelled(name), schema])
+  return entries.length > 0 ? z.object(Object.fromEntries(entries) as typeof headers) : undefined
+}
+
+function whoMayCall(access: Access): string {
+  if (typeof access === 'object') return `role ${access.roles.join(' or ')}`
+  return {
+    public: 'anyone; a token that is sent must be good',
+    authenticated: 'anyone who is logged in',
+    credentials: 'anyone; the body carries the credentials, `Authorization` is not read',
+  }[access]
+}
+
+function securityOf(access: Access): Record<string, string[]>[] {
+  if (access === 'credentials') return []
+  return access === 'public' ? [{}, { [SECURITY_SCHEME]: [] }] : [{ [SECURITY_SCHEME]: [] }]
+}
+
+function operation(spec: RouteSpec, problems: RouteConfig['responses']): RouteConfig {
+  const { access, body } = spec
+  const headers = headersOf(spec)
   const content = body && {
     'application/json': { schema: body },
     ...(spec.form && { 'application/x-www-form-urlencoded': { schema: body } }),
@@ -146,21 +99,16 @@ function operation(spec: RouteSpec, table: ProblemTable, schemas: Map<string, z.
     operationId: spec.operationId,
     tags: [spec.tag],
     summary: spec.summary,
-    ...(spec.description !== undefined && { description: spec.description }),
-    'x-access': typeof access === 'object' ? access.roles.map((role) => role) : access,
-    security:
-      access === 'credentials'
-        ? []
-        : access === 'public'
-          ? [{}, { [SECURITY_SCHEME]: [] }]
-          : [{ [SECURITY_SCHEME]: [] }],
+    description: [spec.description, `Who may call: ${whoMayCall(access)}.`].filter(Boolean).join('\n\n'),
+    'x-access': typeof access === 'object' ? [...access.roles] : access,
+    security: securityOf(access),
     request: {
       ...(spec.params && { params: spec.params }),
       ...(spec.query && { query: spec.query }),
-      ...(Object.keys(headers).length > 0 && { headers: z.object(headers) }),
+      ...(headers && { headers }),
       ...(content && { body: { required: true, content } }),
     },
-    responses: { ...successes(spec), ...refusals(spec, table, schemas) },
+    responses: { ...successes(spec), ...problems },
   }
 }
 
@@ -173,15 +121,16 @@ export function openApiDocument(options: {
   problems: ProblemTable
 }): OpenApiDocument {
   const table: ProblemTable = { ...PLATFORM_PROBLEMS, ...options.problems }
-  const schemas = problemSchemas(table)
   const registry = new OpenAPIRegistry()
   registry.registerComponent('securitySchemes', SECURITY_SCHEME, {
     type: 'oauth2',
-    description: 'Username and password of an account; the client id may stay empty.',
+    description: 'Username and password of an account; client id and secret stay empty.',
     flows: { password: { tokenUrl: '/users/token', refreshUrl: '/users/token', scopes: {} } },
   })
-  for (const { spec } of options.routes) registry.registerPath(operation(spec, table, schemas))
-  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+  for (const [name, value] of Object.entries(commonHeaders)) registry.registerComponent('headers', name, value)
+  const { responsesOf, schemas } = problemResponses(registry, table)
+  for (const { spec } of options.routes) registry.registerPath(operation(spec, responsesOf(spec)))
+  const document = new OpenApiGeneratorV31([...registry.definitions, ...schemas()]).generateDocument({
     openapi: '3.1.0',
     info: {
       title: options.title,
@@ -195,4 +144,13 @@ export function openApiDocument(options: {
       Object.entries(table).map(([code, { status, title, description }]) => [code, { status, title, description }]),
     ),
   })
+  return withProblemsLast(document)
+}
+
+/** Readers of the list of schemas look for a product, not for one of thirty problems. */
+function withProblemsLast(document: OpenApiDocument): OpenApiDocument {
+  const schemas = Object.entries(document.components?.schemas ?? {})
+  const isProblem = ([name]: [string, unknown]) => name.endsWith('Problem')
+  const ordered = [...schemas.filter((each) => !isProblem(each)), ...schemas.filter(isProblem)]
+  return { ...document, components: { ...document.components, schemas: Object.fromEntries(ordered) } }
 }

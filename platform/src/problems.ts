@@ -96,7 +96,12 @@ export const PLATFORM_PROBLEMS = {
     status: 422,
     title: 'Validation failed',
     description: 'The request breaks the schema of this call; `errors` lists every violation.',
-    members: { errors: z.array(Violation).min(1) },
+    members: {
+      errors: z
+        .array(Violation)
+        .min(1)
+        .meta({ example: [{ in: 'body', path: 'items.0.quantity', message: 'Too small: expected number to be >=1' }] }),
+    },
   },
   'idempotency-key-reused': {
     status: 422,
