@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+
+/**
+ * A race without luck: takes the lock that `lock` asks for, starts all callers, waits until `queued` of them (all, unless told)
+ * stand in front of it, lets them go together, and returns what each came to. Stay below the callers' lock_timeout (2 s).
+ */
+export async function raceThroughGate<T>(
+  owner: pg.Pool,
+  lock: { text: string; values?: unknown[] },
+  callers: readonly (() => Promise<T>)[],
+  queued = callers.length,
+): Promise<PromiseSettledResult<T>[]> {
+  const gate = await owner.connect()
+  let attempts: Promise<PromiseSettledResult<T>[]> | undefined
+  try {
+    await gate.query('begin')
+    const { rowCount } = await gate.query(lock.text, lock.values)
+    if (!rowCount) throw new Error('the gate locks no row')
+    attempts = Promise.allSettled(callers.map((call) => call()))
+    await untilQueued(owner, queued)
+    await gate.query('commit')
+    return await attempts
+  } finally {
+    // Without an answer to `commit` above this ends the transaction, and thereby the callers' wait.
+    gate.release(true)
+    await attempts
+  }
+}
+
+/** Waits until `count` statements of this database stand in front of a lock. */
+export async function untilQueued(owner: pg.Pool, count: number, patienceMs = 1_500): Promise<void> {
+  const deadline = Date.now() + patienceMs
+  for (;;) {
+    // Not on the gate's own connection: inside of a transaction Postgres repeats its first view of pg_stat_activity.
+    const { rows } = await owner.query<{ waiting: number }>(
+      `select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    const waiting = rows[0]?.waiting ?? 0
+    if (waiting >= count) return
+    if (Date.now() > deadline) throw new Error(`only ${waiting} of ${count} statements wait for a lock`)
+    await sleep(5)
+  }
+}
