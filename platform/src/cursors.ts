@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { ProblemError } from './problems'
 
@@ -9,7 +10,8 @@ const Cursor = z.tuple([z.string(), z.array(z.union([z.string(), z.number()]))])
  * another list or one that was never issued.
  */
 export function cursors<Key extends z.ZodType<readonly (string | number)[]>>(list: unknown, key: Key) {
-  const name = JSON.stringify(list)
+  // A digest: filters may be long, and a cursor has to fit into a query string.
+  const name = createHash('sha256').update(JSON.stringify(list)).digest('base64url').slice(0, 16)
   return {
     encode: (values: z.input<Key>): string => Buffer.from(JSON.stringify([name, values])).toString('base64url'),
     decode: (cursor: string | undefined): z.output<Key> | undefined => {
@@ -34,13 +36,15 @@ function parseJson(text: string): unknown {
   }
 }
 
+export type Page<Item> = { items: Item[]; nextCursor: string | null }
+
 /** Cuts `limit + 1` rows into a page: the extra row says that there is a next one. */
 export function page<Row, Item>(
   rows: readonly Row[],
   limit: number,
   toItem: (row: Row) => Item,
   encode: (last: Row) => string,
-): { items: Item[]; nextCursor: string | null } {
+): Page<Item> {
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
   return { items: shown.map(toItem), nextCursor: rows.length > limit && last !== undefined ? encode(last) : null }

@@ -32,7 +32,7 @@ export const booleanParameter = z
 /** `?limit` and `?cursor` of every list. */
 export const pageQuery = {
   limit: integerParameter(1, 100).default(20).meta({ description: 'Items a page, 1–100.', default: 20 }),
-  cursor: z.string().min(1).max(1000).optional().meta({ description: '`nextCursor` of the page before.' }),
+  cursor: z.string().min(1).max(2000).optional().meta({ description: '`nextCursor` of the page before.' }),
 }
 
 export const pageOf = <T extends z.ZodType>(item: T) =>
