@@ -42,8 +42,8 @@ const UNLOGGED = new Set(['/livez', '/readyz', '/metrics'])
 
 export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/'
 
+/** The logger of the request adds its id. */
 const line = (request: IncomingMessage, response: ServerResponse, ms: number) => ({
-  requestId: request.id,
   method: request.method,
   path: pathOf(request),
   ...request.facts,
@@ -62,7 +62,9 @@ export const requestLog = (log: Logger): HttpLogger<IncomingMessage, ServerRespo
       return id
     },
     autoLogging: { ignore: (request) => UNLOGGED.has(pathOf(request)) },
+    // Else every line has the request with all its headers, Authorization among them, and its query string.
     quietReqLogger: true,
+    quietResLogger: true,
     customAttributeKeys: { reqId: 'requestId' },
     customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : 'info'),
     customSuccessMessage: () => 'request',

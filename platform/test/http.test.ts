@@ -208,6 +208,26 @@ test('a fault tells the client nothing and the log everything', async () => {
   })
 })
 
+test('the line of a request has its id, path and caller, and neither headers nor query', async () => {
+  lines.length = 0
+  await brew({ cups: 2 }, { 'x-request-id': 'client-chosen-2', cookie: 'flavour=mint' }).query({ sugar: 2 })
+  expect(lines).toHaveLength(1)
+  expect(lines[0]?.split('client-chosen-2')).toHaveLength(2)
+  expect(JSON.parse(lines[0] ?? '')).toEqual({
+    level: 'info',
+    time: expect.any(String),
+    service: 'test',
+    requestId: 'client-chosen-2',
+    method: 'POST',
+    path: '/teas/green',
+    route: '/teas/{id}',
+    callerId: BUYER,
+    status: 201,
+    ms: expect.any(Number),
+    msg: 'request',
+  })
+})
+
 test('a reply that breaks its own schema is a fault, not a bad request', async () => {
   const response = await supertest(app).get('/teas/bad')
   expect([response.status, response.body.code]).toEqual([500, 'internal-error'])
