@@ -1,0 +1,27 @@
+import { openPool } from '@shop/platform/postgres'
+import { createDatabase, type TestDatabase } from '../../tests/support/database'
+import { postgresOrderStore } from '../src/adapters/postgres/order-store'
+import { orderStoreContract } from './order-store.contract'
+import { catalogue, unbalancedProducts } from './shop'
+
+let database: TestDatabase
+let pool: ReturnType<typeof openPool>
+
+beforeAll(async () => {
+  database = await createDatabase()
+  pool = openPool({
+    connectionString: database.urls.orders,
+    max: 5,
+    applicationName: 'orders',
+    onError: () => undefined,
+  })
+})
+
+afterAll(async () => {
+  const unbalanced = await unbalancedProducts(database.owner)
+  await pool.end()
+  await database.drop()
+  expect(unbalanced).toEqual([])
+})
+
+orderStoreContract('postgres', () => Promise.resolve({ store: postgresOrderStore(pool), ...catalogue(database.owner) }))

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import { uuidv7 } from 'uuidv7'
+import type { Movement, World } from './order-store.contract'
+
+/** Arranges the catalogue's side of the database as its owner, in the way the products service does: stock comes with a movement. */
+export function catalogue(owner: pg.Pool): Omit<World, 'store'> {
+  return {
+    addProduct: async ({ available, priceCents = 100, active = true, name = 'Thing' }) => {
+      const [id, sellerId] = [uuidv7(), randomUUID()]
+      await owner.query(
+        'insert into products.products (id, seller_id, name, price_cents, status) values ($1, $2, $3, $4, $5)',
+        [id, sellerId, name, priceCents, active ? 'ACTIVE' : 'DISABLED'],
+      )
+      await owner.query('insert into products.inventory (product_id, available) values ($1, $2)', [id, available])
+      if (available > 0) {
+        await owner.query(
+          `insert into products.stock_movements (id, product_id, delta, reason, actor_id) values ($1, $2, $3, 'RECEIVED', $4)`,
+          [uuidv7(), id, available, sellerId],
+        )
+      }
+      return { id, sellerId }
+    },
+    setPrice: async (id, priceCents) => {
+      await owner.query('update products.products set price_cents = $2 where id = $1', [id, priceCents])
+    },
+    available: async (id) => {
+      const { rows } = await owner.query<{ available: number }>(
+        'select available from products.inventory where product_id = $1',
+        [id],
+      )
+      return rows[0]?.available ?? NaN
+    },
+    movements: async (id) => {
+      const { rows } = await owner.query<Movement>(
+        `select product_id as "productId", order_id as "orderId", delta, reason, actor_id as "actorId"
+           from products.stock_movements where product_id = $1 and reason <> 'RECEIVED' order by id`,
+        [id],
+      )
+      return rows
+    },
+  }
+}
+
+/** The books of a whole database: what was received is either there or in an order that lives, and the ledger says the same. */
+export async function unbalancedProducts(owner: pg.Pool): Promise<unknown[]> {
+  const { rows } = await owner.query<Record<string, unknown>>(
+    `select i.product_id, i.available, ledger.total as ledger, ledger.received, coalesce(live.units, 0) as live
+       from products.inventory i
+       join lateral (select coalesce(sum(delta), 0)::int as total,
+                            coalesce(sum(delta) filter (where order_id is null), 0)::int as received
+                       from products.stock_movements m where m.product_id = i.product_id) ledger on true
+       left join (select l.product_id, sum(l.quantity)::int as units
+                    from orders.order_lines l join orders.orders o on o.id = l.order_id
+                   where o.status <> 'CANCELLED' group by l.product_id) live on live.product_id = i.product_id
+      where i.available <> ledger.total or ledger.received - i.available <> coalesce(live.units, 0)`,
+  )
+  return rows
+}
