@@ -21,6 +21,7 @@ export const SQLSTATE = {
 
 /** Every request ends within 10 s, so whatever the database does must have ended a little earlier. */
 const TRANSACTION_DEADLINE_MS = 8_000
+const CONNECT_TIMEOUT_MS = 2_000
 const RETRIES = 3
 
 /**
@@ -37,7 +38,7 @@ export function openPool(options: {
     connectionString: options.connectionString,
     max: options.max,
     application_name: options.applicationName,
-    connectionTimeoutMillis: 2_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: 5_000,
     lock_timeout: 2_000,
     idle_in_transaction_session_timeout: 5_000,
@@ -60,7 +61,7 @@ export function openPool(options: {
 }
 
 async function prepareConnection(client: pg.ClientBase): Promise<void> {
-  const run = (text: string) => client.query({ text, query_timeout: 2_000 } as pg.QueryConfig)
+  const run = (text: string) => client.query({ text, query_timeout: CONNECT_TIMEOUT_MS } as pg.QueryConfig)
   // Prisma's adapter writes and reads timestamps as if every session were in UTC.
   await run(`set time zone 'UTC'`)
   // Lets the server stop a statement (and free its locks) when we have vanished. Some platforms refuse it: never mind.
@@ -96,7 +97,7 @@ export async function inTransaction<T, E>(
     } catch (error) {
       if (attempt === RETRIES || !isRetryable(error)) throw error
       const pause = Math.random() * 20 * 2 ** attempt
-      if (Date.now() + pause >= deadline) throw error
+      if (Date.now() + pause + CONNECT_TIMEOUT_MS >= deadline) throw error
       await sleep(pause)
     }
   }
@@ -123,7 +124,7 @@ async function attemptTransaction<T, E>(
     else await tx.query('rollback').catch((error: Error) => (broken = error))
     return result
   } catch (error) {
-    if (isConnectionLoss(error)) broken = error
+    if (error instanceof DatabaseOutage || isConnectionLoss(error)) broken = error
     else await tx.query('rollback').catch((rollbackError: Error) => (broken = rollbackError))
     throw error
   } finally {
@@ -143,29 +144,30 @@ async function commit(tx: pg.PoolClient): Promise<void> {
 /** Maps a driver or Prisma error to an outage; undefined when the error is a bug, or a constraint that the caller must handle. */
 export function asOutage(error: unknown): DatabaseOutage | undefined {
   if (error instanceof DatabaseOutage) return error
-  const unavailable =
-    isConnectionLoss(error) || isRetryable(error) || OUTAGE_STATES.test(sqlState(error) ?? '') || isPrismaOutage(error)
-  return unavailable ? new DatabaseOutage('database-unavailable', error) : undefined
+  const unavailable = isConnectionLoss(error) || isRetryable(error) || OUTAGE_STATES.test(sqlState(error) ?? '')
+  return unavailable || isPrismaOutage(error) ? new DatabaseOutage('database-unavailable', error) : undefined
 }
 
 // 53: out of disk, memory or connections; 55P03: lock_timeout; 57014: statement_timeout; 25P03/4: idle or long in a transaction
 const OUTAGE_STATES = /^(53...|55P03|57014|25P0[34])$/
-// 08: connection exceptions; 57P: the server is shutting down, starting up or ended this session
+// 08: connection exceptions; 57P: the server is shutting down, starting up, or ended this session
 const CONNECTION_STATES = /^(08...|57P0[1235])$/
 const SOCKET_CODES =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/
 // pg has no codes of its own, so its texts are all there is to go by.
 const DRIVER_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Cannot use a pool after calling end)|not queryable$/
+const PRISMA_KINDS = /^(DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections)$/
 
-/** The connection is of no further use, and the server rolls back if it still can. */
+/** The connection is of no further use; the server rolls back by itself. */
 function isConnectionLoss(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  return CONNECTION_STATES.test(code) || SOCKET_CODES.test(code) || (code === '' && DRIVER_MESSAGES.test(error.message))
+  if (CONNECTION_STATES.test(sqlState(error) ?? '')) return true
+  const code = 'code' in error ? String(error.code) : ''
+  return SOCKET_CODES.test(code) || (code === '' && DRIVER_MESSAGES.test(error.message))
 }
 
-/** pg refuses a statement on a connection that it knows to be dead, so nothing was sent. */
+/** pg refuses a statement on a connection that it knows to be dead: nothing was sent. */
 const isNeverSent = (error: Error): boolean => error.message.endsWith('not queryable')
 
 function isRetryable(error: unknown): boolean {
@@ -173,10 +175,22 @@ function isRetryable(error: unknown): boolean {
   return state === SQLSTATE.serializationFailure || state === SQLSTATE.deadlockDetected
 }
 
-function sqlState(error: unknown): string | undefined {
-  return error instanceof pg.DatabaseError ? error.code : undefined
+/** P2028: a transaction of Prisma's own got no connection in time, or was cut off after its five seconds. */
+function isPrismaOutage(error: unknown): boolean {
+  return PRISMA_KINDS.test(String(adapterFailure(error)?.['kind'])) || asRecord(error)?.['code'] === 'P2028'
 }
 
-function isPrismaOutage(_error: unknown): boolean {
-  return false
+function sqlState(error: unknown): string | undefined {
+  if (error instanceof pg.DatabaseError) return error.code
+  const state = adapterFailure(error)?.['originalCode']
+  return typeof state === 'string' ? state : undefined
 }
+
+/** What Prisma's adapter made of a pg error: bare, or inside of the client's own error. */
+function adapterFailure(error: unknown): Record<string, unknown> | undefined {
+  const adapterError = asRecord(asRecord(asRecord(error)?.['meta'])?.['driverAdapterError']) ?? asRecord(error)
+  return adapterError?.['name'] === 'DriverAdapterError' ? asRecord(adapterError['cause']) : undefined
+}
+
+const asRecord = (value: unknown): Record<string, unknown> | undefined =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
