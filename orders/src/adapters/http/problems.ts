@@ -24,20 +24,31 @@ export const PROBLEMS = {
   'insufficient-stock': {
     status: 409,
     title: 'Insufficient stock',
-    description: 'Some lines ask for more than is available; nothing was ordered. `shortages` lists every short line.',
-    members: { shortages: z.array(Shortage).min(1) },
+    description:
+      'Less is available than was asked for; nothing was changed. `shortages` lists every product that is short.',
+    members: {
+      shortages: z
+        .array(Shortage)
+        .min(1)
+        .meta({ example: [{ productId: '01980000-0000-7000-8000-00000000c001', requested: 3, available: 2 }] }),
+    },
   },
   'order-not-cancellable': {
     status: 409,
     title: 'Too late to cancel',
     description: 'An order can be cancelled until its first shipment is packed. `orderStatus` says how far it is.',
-    members: { orderStatus: z.string() },
+    members: { orderStatus: z.string().meta({ example: 'PACKED' }) },
   },
   'product-unavailable': {
     status: 422,
     title: 'Product unavailable',
     description: 'Some products do not exist or are not for sale; nothing was ordered. `productIds` lists them.',
-    members: { productIds: z.array(z.uuid()).min(1) },
+    members: {
+      productIds: z
+        .array(z.uuid())
+        .min(1)
+        .meta({ example: ['01980000-0000-7000-8000-00000000cfff'] }),
+    },
   },
 } as const satisfies ProblemTable
 

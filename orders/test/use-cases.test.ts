@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import { memoryOrderStore, type MemoryProduct } from '../src/adapters/memory/order-store'
+import { makeCancelOrder } from '../src/application/cancel-order'
+import { makePlaceOrder } from '../src/application/place-order'
+import { makeReadOrder } from '../src/application/read-orders'
+import { MAX_QUANTITY, ORDER_STATUSES, cancel, mergeLines, totalCents, type Order } from '../src/domain/order'
+
+const NOW = new Date('2026-11-21T08:30:00.000Z')
+
+function aShop(...stocks: number[]) {
+  const products = stocks.map((available): MemoryProduct => ({
+    id: randomUUID(),
+    sellerId: randomUUID(),
+    name: 'Thing',
+    priceCents: 100,
+    active: true,
+    available,
+  }))
+  const orders = memoryOrderStore(new Map(products.map((product) => [product.id, product])), [])
+  const deps = { orders, now: () => NOW, newId: randomUUID, currency: 'EUR' }
+  const terms = { shippingAddress: null, notes: null, once: undefined }
+  return {
+    products,
+    terms,
+    placeOrder: makePlaceOrder(deps),
+    cancelOrder: makeCancelOrder(deps),
+    readOrder: makeReadOrder(deps),
+  }
+}
+
+const anOrder = (order: Partial<Order> = {}) =>
+  ({
+    id: randomUUID(),
+    buyerId: randomUUID(),
+    status: 'PLACED',
+    lines: [{ productId: 'p', sellerId: 's', name: 'Thing', quantity: 2, unitPriceCents: 150 }],
+    currency: 'EUR',
+    shippingAddress: null,
+    notes: null,
+    version: 4,
+    createdAt: NOW,
+    updatedAt: NOW,
+    ...order,
+  }) as Order
+
+test('lines of one product are merged before stock is taken, in the shop’s currency', async () => {
+  const { products, terms, placeOrder, readOrder } = aShop(5, 5)
+  const [a, b] = products.map((product) => product.id) as [string, string]
+  const buyerId = randomUUID()
+  const placed = await placeOrder({
+    buyerId,
+    lines: [
+      { productId: b, quantity: 1 },
+      { productId: a, quantity: 2 },
+      { productId: b, quantity: 3 },
+    ],
+    ...terms,
+  })
+  if (!placed.ok || placed.value.repeated) throw new Error('not placed')
+  const { order } = placed.value
+  expect(order.lines.map(({ productId, quantity }) => [productId, quantity])).toEqual([
+    [b, 4],
+    [a, 2],
+  ])
+  expect([order.currency, order.createdAt, totalCents(order)]).toEqual(['EUR', NOW, 600])
+  expect(products.map((product) => product.available)).toEqual([3, 1])
+  expect(await readOrder({ orderId: order.id, buyerId })).toEqual({ ok: true, value: order })
+})
+
+test('too many units of one product are refused before anything is asked of the store', async () => {
+  const { products, terms, placeOrder } = aShop(5000)
+  const productId = products[0]?.id ?? ''
+  const lines = [
+    { productId, quantity: 600 },
+    { productId, quantity: 600 },
+  ]
+  expect(await placeOrder({ buyerId: randomUUID(), lines, ...terms })).toEqual({
+    ok: false,
+    error: { code: 'quantity-over-limit', productIds: [productId] },
+  })
+  expect(products[0]?.available).toBe(5000)
+})
+
+test('only its buyer reads or cancels an order', async () => {
+  const { products, terms, placeOrder, cancelOrder, readOrder } = aShop(1)
+  const buyerId = randomUUID()
+  const placed = await placeOrder({ buyerId, lines: [{ productId: products[0]?.id ?? '', quantity: 1 }], ...terms })
+  if (!placed.ok || placed.value.repeated) throw new Error('not placed')
+  const orderId = placed.value.order.id
+  const notFound = { ok: false, error: { code: 'order-not-found' } }
+  expect(await cancelOrder({ orderId, buyerId: randomUUID() })).toEqual(notFound)
+  expect(await readOrder({ orderId, buyerId: randomUUID() })).toEqual(notFound)
+  expect(await readOrder({ orderId: randomUUID(), buyerId })).toEqual(notFound)
+  expect(products[0]?.available).toBe(0)
+  expect(await cancelOrder({ orderId, buyerId })).toMatchObject({
+    ok: true,
+    value: { status: 'CANCELLED', version: 2 },
+  })
+  expect(products[0]?.available).toBe(1)
+})
+
+test.each(ORDER_STATUSES)('cancelling an order that is %s', (status) => {
+  const order = anOrder({ status })
+  const later = new Date(NOW.getTime() + 1000)
+  const result = cancel(order, later)
+  const cancelled = {
+    order: { ...order, status: 'CANCELLED', version: 5, updatedAt: later },
+    returned: [{ productId: 'p', quantity: 2 }],
+  }
+  const expected = {
+    PLACED: { ok: true, value: cancelled },
+    PAID: { ok: true, value: cancelled },
+    PACKED: { ok: false, error: { code: 'order-not-cancellable', status } },
+    OUT_FOR_DELIVERY: { ok: false, error: { code: 'order-not-cancellable', status } },
+    DELIVERED: { ok: false, error: { code: 'order-not-cancellable', status } },
+    CANCELLED: { ok: true, value: { order, returned: [] } },
+  }
+  expect(result).toEqual(expected[status])
+})
+
+test('merging keeps every unit and names each product once, in the order of first mention', () => {
+  const line = fc.record({ productId: fc.constantFrom('a', 'b', 'c'), quantity: fc.integer({ min: 1, max: 400 }) })
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 20 }), (lines) => {
+      const merged = mergeLines(lines)
+      const sums = new Map<string, number>()
+      for (const { productId, quantity } of lines) sums.set(productId, (sums.get(productId) ?? 0) + quantity)
+      const over = [...sums].filter(([, quantity]) => quantity > MAX_QUANTITY).map(([id]) => id)
+      expect(merged).toEqual(
+        over.length > 0
+          ? { ok: false, error: { code: 'quantity-over-limit', productIds: over } }
+          : { ok: true, value: [...sums].map(([productId, quantity]) => ({ productId, quantity })) },
+      )
+    }),
+  )
+})
