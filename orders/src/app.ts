@@ -1,7 +1,7 @@
 import type { Express, RequestHandler } from 'express'
-import type { Logger } from 'pino'
 import type { Authenticate } from '@shop/platform/authentication'
 import { httpApp } from '@shop/platform/http'
+import type { Logger } from '@shop/platform/logging'
 import { PROBLEMS } from './adapters/http/problems'
 import { routes } from './adapters/http/routes'
 import { makeCancelOrder } from './application/cancel-order'

@@ -42,7 +42,7 @@ const anOrder = (order: Partial<Order> = {}) =>
     createdAt: NOW,
     updatedAt: NOW,
     ...order,
-  }) as Order
+  })
 
 test('lines of one product are merged before stock is taken, in the shop’s currency', async () => {
   const { products, terms, placeOrder, readOrder } = aShop(5, 5)

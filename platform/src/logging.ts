@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import pino, { type DestinationStream, type Logger } from 'pino'
 import { pinoHttp, type HttpLogger } from 'pino-http'
 
+export type { Logger }
+
 /** What a request's log line says beyond the request itself; handlers' pipeline fills it in as it learns it. */
 export type RequestFacts = { route?: string; callerId?: string }
 
