@@ -43,7 +43,7 @@ module.exports = {
       from: { path: '^orders/src/adapters/([^/]+)/' },
       to: { path: '^orders/src/adapters/', pathNot: '^orders/src/adapters/$1/' },
     },
-    sees('app-sees-only-http', '^orders/src/app\\.ts$', [
+    sees('app-sees-only-http', '^orders/src/(app|document)\\.ts$', [
       ordersCore,
       '^orders/src/adapters/http/',
       platform,
@@ -51,9 +51,9 @@ module.exports = {
     ]),
     {
       name: 'only-main-wires-adapters',
-      comment: 'app.ts mounts the http adapter; main.ts alone builds the others.',
+      comment: 'app.ts mounts the http adapter and document.ts describes it; main.ts alone builds the others.',
       severity: 'error',
-      from: { path: anySource, pathNot: '^orders/src/(main\\.ts$|app\\.ts$|adapters/)' },
+      from: { path: anySource, pathNot: '^orders/src/((main|app|document)\\.ts$|adapters/)' },
       to: { path: '^orders/src/adapters/' },
     },
     sees('main-sees-only-orders-and-platform', '^orders/src/main\\.ts$', ['^orders/src/', platform, anyPackage], {
@@ -71,7 +71,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^orders/src/',
-        pathNot: '^orders/src/(main\\.ts$|app\\.ts$|domain/|application/|adapters/(http|postgres|memory)/)',
+        pathNot: '^orders/src/((main|app|document)\\.ts$|domain/|application/|adapters/(http|postgres|memory)/)',
       },
       to: {},
     },
