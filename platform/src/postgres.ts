@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { types } from 'node:util'
 import pg from 'pg'
 import { type Result } from './result'
 
@@ -161,7 +162,7 @@ const PRISMA_KINDS = /^(DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooM
 
 /** The connection is of no further use; the server rolls back by itself. */
 function isConnectionLoss(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false
+  if (!types.isNativeError(error)) return false
   if (CONNECTION_STATES.test(sqlState(error) ?? '')) return true
   const code = 'code' in error ? String(error.code) : ''
   return SOCKET_CODES.test(code) || (code === '' && DRIVER_MESSAGES.test(error.message))

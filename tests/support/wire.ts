@@ -39,9 +39,9 @@ export async function openWire(url: string): Promise<Wire> {
       if (trap && data.includes(trap.text)) {
         cutOnAnswer = trap.when === 'after'
         trap = undefined
-        if (!cutOnAnswer) return client.destroy()
+        if (!cutOnAnswer) client.destroy()
       }
-      upstream.write(data)
+      if (!client.destroyed) upstream.write(data)
     })
     upstream.on('data', (data) => {
       if (holed) return
