@@ -3,12 +3,13 @@ import { uuidv7 } from 'uuidv7'
 import { makeLog } from '@shop/platform/logging'
 import { openPool } from '@shop/platform/postgres'
 import { checked, type Checked } from '../../tests/support/contract'
+import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { postgresOrderStore } from '../src/adapters/postgres/order-store'
 import { ordersApp } from '../src/app'
 import { document } from '../src/document'
-import { catalogue, unbalancedProducts } from './shop'
+import { catalogue } from './shop'
 
 export type Service = Awaited<ReturnType<typeof startOrders>>
 

@@ -1,8 +1,9 @@
 import { openPool } from '@shop/platform/postgres'
+import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { postgresOrderStore } from '../src/adapters/postgres/order-store'
 import { orderStoreContract } from './order-store.contract'
-import { catalogue, unbalancedProducts } from './shop'
+import { catalogue } from './shop'
 
 let database: TestDatabase
 let pool: ReturnType<typeof openPool>

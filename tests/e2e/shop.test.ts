@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto'
+import { unbalancedProducts } from '../support/books'
+import { counted, startShop, type Party, type Shop } from '../support/system'
+
+let shop: Shop
+let seller: Party
+let buyers: Party[]
+let buyer: Party
+
+beforeAll(async () => {
+  shop = await startShop()
+  seller = await shop.join('SELLER')
+  buyers = await shop.joinMany('BUYER', 100)
+  buyer = buyers[0] as Party
+}, 120_000)
+
+afterAll(async () => {
+  const unbalanced = await unbalancedProducts(shop.owner)
+  await shop.stop()
+  expect(unbalanced).toEqual([])
+})
+
+const statuses = (answers: { status: number }[]) => counted(answers.map((answer) => answer.status))
+
+test('from registration to a cancelled order, through the front door', async () => {
+  const productId = await shop.list(seller, 3, 2500)
+  const shown = await shop.call('GET', `/products/${productId}`)
+  expect(shown.body).toMatchObject({
+    id: productId,
+    sellerId: seller.id,
+    available: 3,
+    priceCents: 2500,
+    status: 'ACTIVE',
+  })
+  const placed = await shop.order(buyer, [[productId, 2]])
+  expect(placed.status).toBe(201)
+  expect(placed.headers['location']).toBe(`/orders/${placed.body.id}`)
+  const read = await shop.call('GET', placed.headers['location'] ?? '', { token: buyer.token })
+  expect(read.body).toEqual(placed.body)
+  const cancelled = await shop.call('POST', `/orders/${placed.body.id}/cancel`, { token: buyer.token })
+  expect([cancelled.status, cancelled.body.status]).toEqual([200, 'CANCELLED'])
+  const movements = await shop.call('GET', `/products/${productId}/stock/movements`, { token: seller.token })
+  expect(
+    movements.body.items.map((movement: { delta: number; reason: string }) => [movement.delta, movement.reason]),
+  ).toEqual([
+    [2, 'CANCELLED'],
+    [-2, 'ORDERED'],
+    [3, 'RECEIVED'],
+  ])
+})
+
+test.each([1, 7])(
+  'a hundred buyers and %i units, ten times: exactly that many get one',
+  async (units) => {
+    for (let round = 0; round < 10; round++) {
+      const productId = await shop.list(seller, units)
+      const answers = await Promise.all(buyers.map((each) => shop.order(each, [[productId, 1]])))
+      expect(statuses(answers)).toEqual({ 201: units, 409: 100 - units })
+      expect(new Set(answers.filter(({ status }) => status === 409).map(({ body }) => body.code as string))).toEqual(
+        new Set(['insufficient-stock']),
+      )
+      expect(await shop.available(productId)).toBe(0)
+    }
+  },
+  120_000,
+)
+
+test('sixty crossed orders of two products: no deadlock and nothing oversold', async () => {
+  const [a, b] = [await shop.list(seller, 40), await shop.list(seller, 40)]
+  const answers = await Promise.all(
+    buyers.slice(0, 60).map((each, n) =>
+      shop.order(
+        each,
+        n % 2 === 0
+          ? [
+              [a, 1],
+              [b, 1],
+            ]
+          : [
+              [b, 1],
+              [a, 1],
+            ],
+      ),
+    ),
+  )
+  expect(statuses(answers)).toEqual({ 201: 40, 409: 20 })
+  expect([await shop.available(a), await shop.available(b)]).toEqual([0, 0])
+  const { rows } = await shop.owner.query<{ deadlocks: string }>(
+    'select deadlocks from pg_stat_database where datname = current_database()',
+  )
+  expect(rows[0]?.deadlocks).toBe('0')
+})
+
+test('fifty cancels at once give the stock back once', async () => {
+  const productId = await shop.list(seller, 5)
+  const placed = await shop.order(buyer, [[productId, 4]])
+  const cancels = await Promise.all(
+    Array.from({ length: 50 }, () => shop.call('POST', `/orders/${placed.body.id}/cancel`, { token: buyer.token })),
+  )
+  expect(statuses(cancels)).toEqual({ 200: 50 })
+  expect(await shop.available(productId)).toBe(5)
+})
+
+test('fifty calls with one key make one order', async () => {
+  const productId = await shop.list(seller, 50)
+  const key = { 'idempotency-key': randomUUID() }
+  const answers = await Promise.all(Array.from({ length: 50 }, () => shop.order(buyer, [[productId, 1]], key)))
+  expect(new Set(answers.map(({ status, body }) => (status === 201 ? 201 : (body.code as string))))).toEqual(
+    new Set(answers.some(({ status }) => status === 409) ? [201, 'request-in-progress'] : [201]),
+  )
+  expect(new Set(answers.filter(({ status }) => status === 201).map(({ text }) => text)).size).toBe(1)
+  expect(await shop.available(productId)).toBe(49)
+})
+
+test('seller and buyers at once: stock by delta loses nothing', async () => {
+  const productId = await shop.list(seller, 10)
+  const deliveries = Array.from({ length: 20 }, () =>
+    shop.call('POST', `/products/${productId}/stock`, { token: seller.token, body: { delta: 2, reason: 'RECEIVED' } }),
+  )
+  const answers = await Promise.all([
+    ...deliveries,
+    ...buyers.slice(0, 60).map((each) => shop.order(each, [[productId, 1]])),
+  ])
+  const sold = answers.filter(({ status }) => status === 201).length
+  expect(sold).toBeLessThanOrEqual(50)
+  expect(await shop.available(productId)).toBe(50 - sold)
+})
+
+test('a request id of the client goes through; one that is not sane is replaced', async () => {
+  const kept = await shop.call('GET', '/products', { headers: { 'x-request-id': 'my-request-1234' } })
+  expect(kept.headers['x-request-id']).toBe('my-request-1234')
+  const problem = await shop.call('GET', '/orders', { headers: { 'x-request-id': 'no good!' } })
+  expect(problem.body.requestId).toBe(problem.headers['x-request-id'])
+  expect(problem.body.requestId).toMatch(/^[A-Za-z0-9._-]{8,64}$/)
+})
+
+test.each([
+  '/livez',
+  '/readyz',
+  '/metrics',
+  '/users/metrics',
+  '/orders/docs',
+  '/products/openapi.json',
+  '/users/livez',
+  '/nothing',
+])('%s is not served by the front door', async (path) => {
+  const answer = await shop.call(
+    'GET',
+    path,
+    path.startsWith('/orders/') || path.startsWith('/products/') ? { token: seller.token } : {},
+  )
+  expect([403, 404, 422]).toContain(answer.status)
+  expect(answer.headers['content-type']).toBe('application/problem+json')
+})
