@@ -1,5 +1,28 @@
 -- The catalogue, the stock, and the ledger of everything that ever changed the stock.
 
+-- What the full-text parser would make one token of ("Node.js", "home-office", "3.5mm", "<b>"), or part of a word or not as the
+-- database's locale goes ("Lamp—brass"), becomes a space: then words are letters and digits, and each can be found by its
+-- prefix. Code points rather than classes, which depend on the locale.
+create function products.plain_words(value text) returns text
+  language sql immutable strict parallel safe
+  return regexp_replace(value,
+    -- ASCII, Latin-1; Arabic, Devanagari
+    '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7'
+    '\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965'
+    -- general punctuation, currencies, arrows to dingbats; CJK and full-width punctuation; emoji, tags
+    '\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u2e00-\u2e7f'
+    '\u3000-\u3004\u3008-\u3020\u3030\u30fb\ufe00-\ufe6f\ufeff-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffff'
+    '\U0001f000-\U0001faff\U000e0000-\U000e007f]+',
+    ' ', 'g');
+
+-- The query that finds every word of `words` as a prefix; null, which finds nothing, when there is none.
+create function products.prefix_query(words text) returns tsquery
+  language sql immutable strict parallel safe
+  return to_tsquery('simple', (
+    select string_agg('''' || lexeme || ''':*', ' & ')
+      from unnest(to_tsvector('simple', products.plain_words(words)))
+  ));
+
 create table products.products (
   id uuid primary key,
   -- A user of the users service; no foreign key crosses schemas.
@@ -15,7 +38,8 @@ create table products.products (
   updated_at timestamptz(3) not null default current_timestamp,
   -- 'simple' neither stems nor drops words, so every word can be found by its prefix in any language.
   search tsvector generated always as (
-    setweight(to_tsvector('simple', name), 'A') || setweight(to_tsvector('simple', description), 'B')
+    setweight(to_tsvector('simple', products.plain_words(name)), 'A') ||
+    setweight(to_tsvector('simple', products.plain_words(description)), 'B')
   ) stored
 );
 create index products_search_idx on products.products using gin (search);
@@ -79,7 +103,9 @@ create table products.idempotency_keys (
 create index idempotency_keys_created_at_idx on products.idempotency_keys (created_at);
 
 -- The service has rights on data only. Stock can be changed, never removed; the ledger can only grow.
+revoke execute on function products.plain_words, products.prefix_query from public;
 grant usage on schema products to shop_products;
+grant execute on function products.plain_words, products.prefix_query to shop_products;
 grant select, insert, update, delete on products.products, products.idempotency_keys to shop_products;
 grant select, insert, update (available) on products.inventory to shop_products;
 grant select, insert on products.stock_movements to shop_products;
