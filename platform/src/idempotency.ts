@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto'
 import type pg from 'pg'
+import type { Logger } from 'pino'
 import { z } from 'zod'
+import { periodically, type Repeated } from './periodic'
 import { inTransaction } from './postgres'
 import { problem, type ProblemReply } from './problems'
 import { err, ok } from './result'
@@ -99,6 +101,20 @@ export async function dropExpiredKeys(pool: pg.Pool, schema: string, limit = 100
   return dropped.rowCount ?? 0
 }
 
+/** Drops expired keys every few minutes, bite by bite, until stopped. */
+export function sweepExpiredKeys(options: {
+  pool: pg.Pool
+  schema: string
+  log: Logger
+  everyMs?: number
+  bite?: number
+}): Repeated {
+  const { pool, schema, log, everyMs = 300_000, bite = 1000 } = options
+  return periodically({ everyMs, log, name: `drop expired idempotency keys of ${schema}` }, async (stopping) => {
+    while (!stopping.aborted && (await dropExpiredKeys(pool, schema, bite)) === bite);
+  })
+}
+
 /** What a handler sends when the answer is already rendered. */
 export type RenderedReply = { answer: Answer; replayed: boolean }
 
@@ -106,12 +122,13 @@ export type RenderedReply = { answer: Answer; replayed: boolean }
  * Runs `work` in one transaction and, when the request carries a key, at most once: its rendered answer commits with its
  * effect, a repeat gets that answer, a refusal rolls everything back and may be tried again.
  */
-export async function onceInTransaction<Reply extends { status: number }, Refusal extends ProblemReply>(
+export async function onceInTransaction<Outcome extends { status: number } | ProblemReply>(
   pool: pg.Pool,
   schema: string,
-  request: { once: Once | undefined; render: (reply: Reply) => Answer },
-  work: (tx: pg.PoolClient) => Promise<Reply | Refusal>,
-): Promise<RenderedReply | Refusal | ProblemReply<ClaimRefusal>> {
+  request: { once: Once | undefined; render: (reply: Exclude<Outcome, ProblemReply>) => Answer },
+  work: (tx: pg.PoolClient) => Promise<Outcome>,
+): Promise<RenderedReply | Extract<Outcome, ProblemReply> | ProblemReply<ClaimRefusal>> {
+  type Refusal = Extract<Outcome, ProblemReply>
   const { once, render } = request
   const outcome = await inTransaction<RenderedReply, Refusal | ProblemReply<ClaimRefusal>>(pool, async (tx) => {
     if (once) {
@@ -120,8 +137,8 @@ export async function onceInTransaction<Reply extends { status: number }, Refusa
       if (claim.kind !== 'claimed') return err(problem(claim.kind))
     }
     const reply = await work(tx)
-    if ('problem' in reply) return err(reply)
-    const answer = render(reply)
+    if ('problem' in reply) return err(reply as Refusal)
+    const answer = render(reply as Exclude<Outcome, ProblemReply>)
     if (once) await keepAnswer(tx, schema, once, answer)
     return ok({ answer, replayed: false })
   })
