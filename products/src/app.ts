@@ -1,0 +1,21 @@
+import type { Express, RequestHandler } from 'express'
+import type pg from 'pg'
+import type { Logger } from '@shop/platform/logging'
+import type { Authenticate } from '@shop/platform/authentication'
+import { httpApp } from '@shop/platform/http'
+import { PROBLEMS } from './problems'
+import { routes } from './routes'
+
+/** The products service on a database. */
+export function productsApp(options: {
+  pool: pg.Pool
+  /** ISO 4217, of all prices. */
+  currency: string
+  authenticate: Authenticate
+  idempotencySecret: string
+  log: Logger
+  operations?: RequestHandler
+}): Express {
+  const { pool, currency, ...http } = options
+  return httpApp({ ...http, routes, problems: PROBLEMS, deps: { pool, currency } })
+}

@@ -1,0 +1,83 @@
+import type pg from 'pg'
+import { uuidv7 } from 'uuidv7'
+import type { z } from 'zod'
+import { ifMatch } from '@shop/platform/conditional'
+import { err, ok, type Result } from '@shop/platform/result'
+import { findOwnProduct, PRODUCT_COLUMNS, type OwnershipRefusal, type ProductRow } from './catalogue'
+import type { NewProduct, ProductChanges } from './schemas'
+
+/**
+ * Adds a product, its stock and, when it begins with any, the movement that says so: one statement, so all or nothing.
+ * Undefined, and nothing done, when there is a product of this id.
+ */
+export async function addProduct(
+  tx: pg.PoolClient,
+  product: z.output<typeof NewProduct> & { id: string; sellerId: string },
+): Promise<ProductRow | undefined> {
+  const { id, sellerId, name, description, priceCents, category, stock } = product
+  const { rows } = await tx.query<ProductRow>({
+    name: 'add-product',
+    text: `
+      with p as (
+        insert into products.products (id, seller_id, name, description, price_cents, category)
+        values ($1, $2, $3, $4, $5, $6)
+        on conflict (id) do nothing
+        returning id, seller_id, name, description, price_cents, category, status, version, created_at, updated_at
+      ), i as (
+        insert into products.inventory (product_id, available) select id, $7::int from p returning available
+      ), received as (
+        insert into products.stock_movements (id, product_id, delta, reason, actor_id)
+        select $8::uuid, id, $7::int, 'RECEIVED', seller_id from p where $7::int > 0
+      )
+      select ${PRODUCT_COLUMNS} from p, i`,
+    values: [id, sellerId, name, description, priceCents, category, stock, uuidv7()],
+  })
+  return rows[0]
+}
+
+type EditRefusal = OwnershipRefusal | { code: 'precondition-required' | 'precondition-failed' }
+
+/**
+ * Edits an own product if it still is the version that `match` (the If-Match header) names: of two editors who read the same
+ * version one succeeds. Changes that change nothing make no new version.
+ */
+export async function editProduct(
+  pool: pg.Pool,
+  edit: { id: string; callerId: string; match: string | undefined; changes: z.output<typeof ProductChanges> },
+): Promise<Result<ProductRow, EditRefusal>> {
+  const { id, callerId, match, changes } = edit
+  const found = await findOwnProduct(pool, id, callerId)
+  if (!found.ok) return found
+  const product = found.value
+  const precondition = ifMatch(match, product.version)
+  if (precondition === 'missing') return err({ code: 'precondition-required' })
+  if (precondition === 'stale') return err({ code: 'precondition-failed' })
+  if (!changesAnything(product, changes)) return found
+
+  const { name, description, priceCents, category, status } = changes
+  const { rows } = await pool.query<ProductRow>({
+    name: 'edit-product',
+    text: `update products.products p
+              set name = coalesce($3, p.name), description = coalesce($4, p.description),
+                  price_cents = coalesce($5, p.price_cents), status = coalesce($6, p.status),
+                  category = case when $7 then $8 else p.category end,
+                  version = p.version + 1, updated_at = now()
+             from products.inventory i
+            where i.product_id = p.id and p.id = $1 and ($2::int is null or p.version = $2)
+           returning ${PRODUCT_COLUMNS}`,
+    values: [
+      id,
+      match === '*' ? null : product.version, // `*` is satisfied by whatever the product is by now
+      name,
+      description,
+      priceCents,
+      status,
+      category !== undefined,
+      category,
+    ],
+  })
+  return rows[0] ? ok(rows[0]) : err({ code: 'precondition-failed' })
+}
+
+const changesAnything = (product: ProductRow, changes: z.output<typeof ProductChanges>): boolean =>
+  Object.entries(changes).some(([field, value]) => product[field as keyof typeof changes] !== value)

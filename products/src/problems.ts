@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { PLATFORM_PROBLEMS, type ProblemTable } from '@shop/platform/problems'
+
+const Shortage = z
+  .object({
+    productId: z.uuid(),
+    requested: z.int(),
+    available: z.int().meta({ description: 'Units that could be had at that moment.' }),
+  })
+  .meta({ id: 'Shortage' })
+
+/** The problems of this service; those of every service are the platform's. */
+export const PROBLEMS = {
+  'not-owner': {
+    status: 403,
+    title: 'Not your product',
+    description: 'Only the seller who offers a product may change it or see its stock movements.',
+  },
+  'product-not-found': {
+    status: 404,
+    title: 'No such product',
+    description: 'There is no product with this id, or it is disabled and not yours.',
+  },
+  'insufficient-stock': {
+    status: 409,
+    title: 'Insufficient stock',
+    description:
+      'Less is available than was asked for; nothing was changed. `shortages` lists every product that is short.',
+    members: {
+      shortages: z
+        .array(Shortage)
+        .min(1)
+        .meta({ example: [{ productId: '01980000-0000-7000-8000-00000000c001', requested: 3, available: 2 }] }),
+    },
+  },
+  'stock-limit-exceeded': {
+    status: 409,
+    title: 'Stock limit exceeded',
+    description:
+      'A product can have at most `limit` units in stock; nothing was changed. `available` is what there is.',
+    members: { available: z.int().meta({ example: 999_999_990 }), limit: z.int().meta({ example: 1_000_000_000 }) },
+  },
+} as const satisfies ProblemTable
+
+/** What a handler of this service may answer. */
+export const TABLE = { ...PLATFORM_PROBLEMS, ...PROBLEMS }

@@ -1,0 +1,216 @@
+import { z } from 'zod'
+import { EntityTags } from '@shop/platform/conditional'
+import {
+  booleanParameter,
+  Cents,
+  Id,
+  integerParameter,
+  pageOf,
+  pageQuery,
+  text,
+  Timestamp,
+} from '@shop/platform/schemas'
+
+export const MAX_PRICE_CENTS = 100_000_000
+export const MAX_STOCK = 1_000_000_000
+export const SORTS = ['newest', 'price', '-price', 'name', 'relevance'] as const
+const SELLER_REASONS = ['RECEIVED', 'CORRECTION', 'DAMAGED'] as const
+
+/** Of the demo data, so that every example works there. */
+export const EXAMPLE = {
+  productId: '01980000-0000-7000-8000-00000000c001',
+  sellerId: '01980000-0000-7000-8000-00000000a001',
+}
+
+const Name = text(1, 200).regex(/\S/, 'must not be blank')
+const Description = text(0, 5000)
+const PriceCents = Cents.max(MAX_PRICE_CENTS).meta({ description: 'Price in integer minor units of `currency`.' })
+const Slug = text(1, 60).regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be a slug: lower-case words joined by hyphens')
+const Category = Slug.nullable().meta({ description: 'A free slug: a category exists by being used. `null` is none.' })
+const Status = z.enum(['ACTIVE', 'DISABLED'])
+const Note = text(1, 500).nullable()
+
+const EXAMPLE_PRODUCT = {
+  id: EXAMPLE.productId,
+  sellerId: EXAMPLE.sellerId,
+  name: 'Pour-over coffee dripper',
+  description: 'Ceramic dripper for one to four cups, with a wooden collar. Takes standard cone filters.',
+  priceCents: 2400,
+  currency: 'USD',
+  category: 'kitchen',
+  status: 'ACTIVE' as const,
+  available: 120,
+  createdAt: '2026-11-21T08:30:00.000Z',
+  updatedAt: '2026-11-21T08:30:00.000Z',
+}
+
+export const Product = z
+  .object({
+    id: Id,
+    sellerId: Id,
+    name: z.string(),
+    description: z.string(),
+    priceCents: Cents,
+    currency: z.string().length(3).meta({ description: 'ISO 4217; the same for the whole shop.' }),
+    category: z.string().nullable(),
+    status: Status.meta({ description: '`DISABLED`: only its seller sees it, and nobody can order it.' }),
+    available: z.int().min(0).meta({ description: 'Units that can be ordered at this moment.' }),
+    createdAt: Timestamp,
+    updatedAt: Timestamp.meta({ description: 'When the product was last edited; stock changes are no edits.' }),
+  })
+  .meta({ id: 'Product', example: EXAMPLE_PRODUCT })
+export const ProductPage = pageOf(Product).meta({ id: 'ProductPage' })
+
+export const ProductParams = z.strictObject({ id: Id.meta({ example: EXAMPLE.productId }) })
+
+export const NewProduct = z
+  .strictObject({
+    name: Name,
+    description: Description.default(''),
+    priceCents: PriceCents,
+    stock: z.int().min(0).max(MAX_STOCK).meta({ description: 'Units to begin with.' }),
+    category: Category.default(null),
+  })
+  .meta({
+    id: 'NewProduct',
+    example: {
+      name: 'Cast-iron skillet',
+      description: 'Pre-seasoned, 26 cm, for every stove.',
+      priceCents: 3950,
+      stock: 25,
+      category: 'kitchen',
+    },
+  })
+
+export const ProductChanges = z
+  .strictObject({
+    name: Name.optional(),
+    description: Description.optional(),
+    priceCents: PriceCents.optional(),
+    category: Category.optional(),
+    status: Status.optional(),
+  })
+  .refine((changes) => Object.keys(changes).length > 0, 'must have at least one field')
+  .meta({
+    id: 'ProductChanges',
+    minProperties: 1,
+    description: 'What is not named stays as it is. Stock is changed by `POST /products/{id}/stock` only.',
+    example: { priceCents: 2250 },
+  })
+
+export const EditHeaders = z.object({
+  'if-match': EntityTags.optional().meta({
+    description:
+      'The ETag of the product as it was read, or `*`. Only its version counts, which stock changes leave alone. Without it the answer is 428.',
+    example: '*',
+  }),
+})
+
+const isBelow = (low: number | undefined, high: number | undefined) =>
+  low !== undefined && high !== undefined && high < low
+
+export const ListQuery = z
+  .strictObject({
+    q: text(1, 100)
+      .optional()
+      .meta({
+        description:
+          'Finds the products whose name or description has every one of these words, or words that begin with them. ' +
+          'Case and punctuation do not matter; punctuation alone finds nothing.',
+      }),
+    category: Slug.optional().meta({ description: 'Slug of a category; `GET /products/categories` lists them.' }),
+    sellerId: Id.optional().meta({ description: 'Products of this seller.' }),
+    minPriceCents: integerParameter(0, MAX_PRICE_CENTS).optional().meta({ description: 'At least this price.' }),
+    maxPriceCents: integerParameter(0, MAX_PRICE_CENTS).optional().meta({ description: 'At most this price.' }),
+    inStock: booleanParameter.optional().meta({
+      type: 'boolean',
+      description: '`true`: only what can be ordered at this moment; `false`: only what is sold out.',
+    }),
+    sort: z.enum(SORTS).optional().meta({
+      description: '`relevance` when `q` is given, and only then; else `newest`. `name` is by code point.',
+    }),
+    ...pageQuery,
+  })
+  .refine((query) => !isBelow(query.minPriceCents, query.maxPriceCents), {
+    path: ['maxPriceCents'],
+    message: 'must not be below minPriceCents',
+    when: ({ value }) => hasFields(value),
+  })
+  .refine((query) => query.sort !== 'relevance' || query.q !== undefined, {
+    path: ['sort'],
+    message: 'relevance needs q',
+    when: ({ value }) => hasFields(value),
+  })
+export type ListQuery = z.output<typeof ListQuery>
+
+export const PageQuery = z.strictObject(pageQuery)
+
+export const Categories = z
+  .object({
+    items: z.array(
+      z
+        .object({ slug: z.string(), name: z.string(), productCount: z.int().min(1) })
+        .meta({ id: 'Category', example: { slug: 'home-office', name: 'Home office', productCount: 2 } }),
+    ),
+    nextCursor: z.null(),
+  })
+  .meta({ id: 'Categories' })
+
+/** Which way each reason moves the stock. */
+const SIGNS = { RECEIVED: 1, DAMAGED: -1, CORRECTION: 0 } as const
+
+/** Rules between fields run even where another field breaks its own rule, so that every violation is told. */
+const hasFields = (value: unknown) => typeof value === 'object' && value !== null
+
+export const StockChange = z
+  .strictObject({
+    delta: z
+      .int()
+      .min(-MAX_STOCK)
+      .max(MAX_STOCK)
+      .refine((delta) => delta !== 0, 'must not be 0')
+      .meta({ description: 'Units that come (positive) or go (negative), never 0.', not: { const: 0 } }),
+    reason: z.enum(SELLER_REASONS).meta({
+      description: '`RECEIVED` needs a positive delta, `DAMAGED` a negative one, `CORRECTION` takes either.',
+    }),
+    note: Note.default(null),
+  })
+  .refine(({ delta, reason }) => !(delta * SIGNS[reason] < 0), {
+    path: ['delta'],
+    message: 'must be positive for RECEIVED and negative for DAMAGED',
+    when: ({ value }) => hasFields(value),
+  })
+  .meta({ id: 'StockChange', example: { delta: 10, reason: 'RECEIVED', note: 'Delivery 4711' } })
+export type StockChange = z.output<typeof StockChange>
+
+export const StockMovement = z
+  .object({
+    id: Id,
+    productId: Id,
+    delta: z.int(),
+    reason: z.enum([...SELLER_REASONS, 'ORDERED', 'CANCELLED']).meta({
+      description: '`ORDERED` and `CANCELLED` are written by orders, the others by the seller.',
+    }),
+    note: z.string().nullable(),
+    orderId: Id.nullable(),
+    actorId: Id.meta({ description: 'The user who caused it.' }),
+    createdAt: Timestamp,
+  })
+  .meta({
+    id: 'StockMovement',
+    example: {
+      id: '01980000-0000-7000-8000-00000000d001',
+      productId: EXAMPLE.productId,
+      delta: 10,
+      reason: 'RECEIVED',
+      note: 'Delivery 4711',
+      orderId: null,
+      actorId: EXAMPLE.sellerId,
+      createdAt: '2026-11-21T08:30:00.000Z',
+    },
+  })
+export const StockMovementPage = pageOf(StockMovement).meta({ id: 'StockMovementPage' })
+
+export const StockChanged = z
+  .object({ available: z.int().min(0).meta({ description: 'Units after the change.' }), movement: StockMovement })
+  .meta({ id: 'StockChanged' })

@@ -1,0 +1,119 @@
+import { uuidv7 } from 'uuidv7'
+import { makeLog } from '@shop/platform/logging'
+import { openPool } from '@shop/platform/postgres'
+import type pg from 'pg'
+import { checked, type Checked } from '../../tests/support/contract'
+import { createDatabase } from '../../tests/support/database'
+import { authenticate, bearer } from '../../tests/support/tokens'
+import { productsApp } from '../src/app'
+import { document } from '../src/document'
+
+export type Someone = { id: string; authorization: string }
+
+export const authorizationOf = (id: string, role: string) => bearer({ id, role })
+const someone = (role: string): Someone => {
+  const id = uuidv7()
+  return { id, authorization: authorizationOf(id, role) }
+}
+export const aSeller = () => someone('SELLER')
+export const aBuyer = () => someone('BUYER')
+
+export type Body = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- answers, held to the contract
+export type Created = { id: string; etag: string; body: Body }
+
+export type Shop = {
+  /** Calls on the service, every answer of which is held to its document. */
+  api: Checked
+  /** The database's owner: for arranging and looking. */
+  owner: pg.Pool
+  /** The service's own pool. */
+  pool: pg.Pool
+  /** Logged in as the orders service. */
+  orders: pg.Pool
+  create: (seller: Someone, fields?: Body) => Promise<Created>
+  /** The product as `reader` (anybody, unless given) reads it. */
+  read: (id: string, reader?: Someone) => Promise<Body>
+  patch: (seller: Someone, id: string, etag: string | undefined, changes: Body) => ReturnType<Checked['patch']>
+  changeStock: (seller: Someone, id: string, change: Body, key?: string) => ReturnType<Checked['post']>
+  /** The whole ledger of a product, newest first. */
+  movements: (seller: Someone, id: string) => Promise<Body[]>
+  close: () => Promise<void>
+}
+
+/** The products service on a database of its own. Closing it first sees that every ledger adds up. */
+export async function openShop(): Promise<Shop> {
+  const database = await createDatabase()
+  const open = (connectionString: string) =>
+    openPool({ connectionString, max: 30, applicationName: 'products-test', onError: () => {} })
+  const pool = open(database.urls.products)
+  const orders = open(database.urls.orders)
+  const app = productsApp({
+    pool,
+    currency: 'USD',
+    authenticate,
+    idempotencySecret: 'a secret of the tests, long enough',
+    log: makeLog('products', 'silent'),
+  })
+  const api = checked(app, document)
+
+  const read = async (id: string, reader?: Someone): Promise<Body> => {
+    const call = api.get(`/products/${id}`)
+    const { body } = await (reader ? call.set('authorization', reader.authorization) : call).expect(200)
+    return body as Body
+  }
+  return {
+    api,
+    owner: database.owner,
+    pool,
+    orders,
+    read,
+    create: async (seller, fields = {}) => {
+      const { body, headers } = await api
+        .post('/products')
+        .set('authorization', seller.authorization)
+        .send({ name: 'Thing', priceCents: 1000, stock: 10, ...fields })
+        .expect(201)
+      return { id: body.id as string, etag: headers['etag'] as string, body: body as Body }
+    },
+    patch: (seller, id, etag, changes) => {
+      const call = api.patch(`/products/${id}`).set('authorization', seller.authorization).send(changes)
+      return etag === undefined ? call : call.set('if-match', etag)
+    },
+    changeStock: (seller, id, change, key) => {
+      const call = api.post(`/products/${id}/stock`).set('authorization', seller.authorization).send(change)
+      return key === undefined ? call : call.set('idempotency-key', key)
+    },
+    movements: async (seller, id) => {
+      const pages: Body[] = []
+      let cursor: string | null = ''
+      while (cursor !== null) {
+        const path = `/products/${id}/stock/movements?limit=100${cursor && `&cursor=${cursor}`}`
+        const { body } = await api.get(path).set('authorization', seller.authorization).expect(200)
+        pages.push(...(body.items as Body[]))
+        cursor = body.nextCursor as string | null
+      }
+      return pages
+    },
+    close: async () => {
+      const unbalanced = await findUnbalanced(database.owner)
+      await Promise.all([pool.end(), orders.end()])
+      await database.drop()
+      expect(unbalanced).toEqual([])
+    },
+  }
+}
+
+/** Products whose stock is not the sum of their ledger, or which have no stock row at all. */
+export async function findUnbalanced(owner: pg.Pool): Promise<unknown[]> {
+  const { rows } = await owner.query(
+    `select p.id, i.available, coalesce(sum(m.delta), 0)::bigint as ledger
+       from products.products p
+       left join products.inventory i on i.product_id = p.id
+       left join products.stock_movements m on m.product_id = p.id
+      group by p.id, i.available
+     having i.available is distinct from coalesce(sum(m.delta), 0)`,
+  )
+  return rows
+}
+
+export const UNKNOWN_ID = '01980000-0000-7000-8000-00000000ffff'
