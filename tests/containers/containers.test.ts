@@ -353,7 +353,7 @@ function sharedBy(source: string): string[] {
 }
 
 function variablesOf(source: string): string[] {
-  return [...source.matchAll(/^\s+([A-Z][A-Z0-9_]+):/gm)].map(([, name = '']) => name)
+  return [...source.matchAll(/[\s{]([A-Z][A-Z0-9_]+): /g)].map(([, name = '']) => name)
 }
 
 function run(command: string, args: string[], env: Record<string, string>): Promise<{ code: number; stdout: string }> {
