@@ -40,7 +40,10 @@ export const OrderParams = z.strictObject({ id: Id.meta({ example: EXAMPLE_ORDER
 
 const OrderStatus = z.enum(ORDER_STATUSES).meta({ id: 'OrderStatus' })
 
-export const ListQuery = z.strictObject({ ...pageQuery, status: OrderStatus.optional() })
+export const ListQuery = z.strictObject({
+  ...pageQuery,
+  status: OrderStatus.optional().meta({ description: 'Orders in this state only.' }),
+})
 
 const OrderLine = z
   .object({

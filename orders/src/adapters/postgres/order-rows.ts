@@ -1,4 +1,8 @@
-import { type Order, type OrderLine } from '../../domain/order'
+import type pg from 'pg'
+import { uuidv7 } from 'uuidv7'
+import type { Placement } from '../../application/ports'
+import { totalCents, type Order, type OrderLine } from '../../domain/order'
+import type { LockedProduct } from './stock'
 
 /** An order with its lines as JSON, one row an order: `select ORDER_COLUMNS from orders.orders o`. */
 export const ORDER_COLUMNS = `o.id, o.buyer_id, o.status, o.currency, o.shipping_address, o.notes, o.version, o.created_at, o.updated_at,
@@ -31,3 +35,61 @@ export const toOrder = (row: OrderRow): Order => ({
   createdAt: row.created_at,
   updatedAt: row.updated_at,
 })
+
+/** The order that a placement becomes, at the prices of the products that it has locked. */
+export function orderOf(placement: Placement, products: ReadonlyMap<string, LockedProduct>): Order {
+  const { id, buyerId, currency, shippingAddress, notes, placedAt } = placement
+  const lines = placement.lines.map(({ productId, quantity }) => {
+    const product = products.get(productId)
+    if (!product) throw new Error(`product ${productId} was not read`)
+    const { sellerId, name, unitPriceCents } = product
+    return { productId, quantity, sellerId, name, unitPriceCents }
+  })
+  const [createdAt, updatedAt] = [placedAt, placedAt]
+  return { id, buyerId, status: 'PLACED', lines, currency, shippingAddress, notes, version: 1, createdAt, updatedAt }
+}
+
+/** Writes new orders with their lines and the ledger rows of the stock that they take, in one statement. */
+export async function insertOrders(tx: pg.PoolClient, orders: readonly Order[]): Promise<void> {
+  const lines = orders.flatMap((order) => order.lines.map((line, no) => ({ ...line, order, no })))
+  await tx.query({
+    name: 'insert-orders',
+    text: `with placed as (
+             insert into orders.orders
+               (id, buyer_id, status, total_cents, currency, shipping_address, notes, version, created_at, updated_at)
+             select id, buyer_id, 'PLACED', total_cents, currency, shipping_address, notes, 1, placed_at, placed_at
+               from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+                    as o (id, buyer_id, total_cents, currency, shipping_address, notes, placed_at)
+           ),
+           line as (
+             select * from unnest($8::uuid[], $9::smallint[], $10::uuid[], $11::uuid[], $12::text[], $13::int[], $14::int[],
+                                  $15::uuid[], $16::uuid[], $17::timestamptz[])
+                    as l (order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents, movement_id, buyer_id, placed_at)
+           ),
+           ledger as (
+             insert into products.stock_movements (id, product_id, delta, reason, order_id, actor_id, created_at)
+             select movement_id, product_id, -quantity, 'ORDERED', order_id, buyer_id, placed_at from line
+           )
+           insert into orders.order_lines (order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents)
+           select order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents from line`,
+    values: [
+      orders.map((order) => order.id),
+      orders.map((order) => order.buyerId),
+      orders.map(totalCents),
+      orders.map((order) => order.currency),
+      orders.map((order) => order.shippingAddress),
+      orders.map((order) => order.notes),
+      orders.map((order) => order.createdAt),
+      lines.map((line) => line.order.id),
+      lines.map((line) => line.no),
+      lines.map((line) => line.productId),
+      lines.map((line) => line.sellerId),
+      lines.map((line) => line.name),
+      lines.map((line) => line.quantity),
+      lines.map((line) => line.unitPriceCents),
+      lines.map(() => uuidv7()),
+      lines.map((line) => line.order.buyerId),
+      lines.map((line) => line.order.createdAt),
+    ],
+  })
+}
