@@ -105,19 +105,12 @@ const sortsOf = (relevance: string): Record<(typeof SORTS)[number], Sort> => ({
 })
 
 /**
- * A page of active products. Not a named statement: the plan that fits depends on what is asked for (a rare word, a
- * category of one product or of all), so each is planned with its values.
+ * A page of active products. The page is cut from the products alone, then completed: a search may match very many. Not a
+ * named statement: the plan that fits depends on what is asked for (a rare word, a category of one product or of all).
  */
 export async function listProducts(pool: pg.Pool, { limit, cursor, ...asked }: ListQuery): Promise<Page<ProductRow>> {
-  const {
-    q,
-    category,
-    sellerId,
-    minPriceCents,
-    maxPriceCents,
-    inStock,
-    sort = q === undefined ? 'newest' : 'relevance',
-  } = asked
+  const { q, category, sellerId, minPriceCents, maxPriceCents, inStock } = asked
+  const sort = asked.sort ?? (q === undefined ? 'newest' : 'relevance')
   const values: unknown[] = []
   const parameter = (value: unknown) => `$${values.push(value)}`
   const where = [`p.status = 'ACTIVE'`]
@@ -142,12 +135,17 @@ export async function listProducts(pool: pg.Pool, { limit, cursor, ...asked }: L
   const after = decode(cursor)
   if (after)
     where.push(`(${columns.join(', ')}) ${direction === 'asc' ? '>' : '<'} (${after.map(parameter).join(', ')})`)
+  const order = columns.map((column) => `${column} ${direction}`).join(', ')
+  const stock = 'join products.inventory i on i.product_id = p.id'
   const { rows } = await pool.query<Listed>(
-    `select ${PRODUCT_COLUMNS}, ${relevance} as relevance
-       from products.products p join products.inventory i on i.product_id = p.id
-      where ${where.join(' and ')}
-      order by ${columns.map((column) => `${column} ${direction}`).join(', ')}
-      limit ${parameter(limit + 1)}`,
+    `with page as (
+       select p.id from products.products p ${inStock === undefined ? '' : stock}
+        where ${where.join(' and ')}
+        order by ${order} limit ${parameter(limit + 1)}
+     )
+     select ${PRODUCT_COLUMNS}, ${relevance} as relevance
+       from page join products.products p on p.id = page.id ${stock}
+      order by ${order}`,
     values,
   )
   return page(
