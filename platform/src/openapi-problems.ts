@@ -3,25 +3,27 @@ import { z } from 'zod'
 import { PLATFORM_PROBLEMS, type ProblemDefinition, type ProblemTable } from './problems'
 import type { RouteSpec } from './routes'
 
-/** What Nginx or the plumbing can answer to any call. */
-const EVERYWHERE = [
+/** What Nginx can answer to any call. */
+const IN_FRONT = [
   'bad-request',
   'request-timeout',
   'content-too-large',
   'uri-too-long',
-  'validation-failed',
   'rate-limited',
   'internal-error',
+  'not-implemented',
   'bad-gateway',
   'service-unavailable',
-  'database-unavailable',
-  'outcome-unknown',
   'gateway-timeout',
 ] as const
+/** What the plumbing of a service can answer to any call. */
+const EVERYWHERE = ['validation-failed', 'database-unavailable', 'outcome-unknown'] as const
 
 function codesOf(spec: RouteSpec): Set<string> {
   const { access } = spec
+  if (spec.errors) return new Set(IN_FRONT) // the service says everything in that other format
   return new Set([
+    ...IN_FRONT,
     ...EVERYWHERE,
     ...spec.problems,
     ...(access === 'credentials' ? [] : ['invalid-token', 'keys-unavailable']),
@@ -128,7 +130,8 @@ export function problemResponses(registry: OpenAPIRegistry, table: ProblemTable)
       .map((status) => {
         const codes = byStatus.get(status) ?? []
         const [only, another] = codes
-        if (only && !another && only[0] in PLATFORM_PROBLEMS && !spec.errors)
+        const other = spec.errors?.statuses.includes(status) ? spec.errors.schema : undefined
+        if (only && !another && !other && only[0] in PLATFORM_PROBLEMS)
           return [status, sharedResponse(only[0], status, only[1])]
         const response = {
           description: codes.length > 0 ? describe(codes) : 'Refused.',
@@ -136,7 +139,7 @@ export function problemResponses(registry: OpenAPIRegistry, table: ProblemTable)
             status,
             codes.map(([, definition]) => definition),
           ),
-          content: { ...contentOf(codes), ...(spec.errors && { 'application/json': { schema: spec.errors.schema } }) },
+          content: { ...contentOf(codes), ...(other && { 'application/json': { schema: other } }) },
         }
         return [status, response]
       })
@@ -152,16 +155,9 @@ export function problemResponses(registry: OpenAPIRegistry, table: ProblemTable)
 const describe = (codes: readonly [code: string, ProblemDefinition][]) =>
   codes.map(([code]) => `[\`${code}\`](/problems/${code})`).join(' · ')
 
-/** What every answer carries. */
-export const COMMON_HEADERS = {
-  'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' },
-  'Cache-Control': { $ref: '#/components/headers/Cache-Control' },
-}
-
 function refusalHeaders(status: number, codes: readonly ProblemDefinition[]) {
   const waits = codes.filter(({ retryAfter }) => retryAfter !== undefined).length
   return {
-    ...COMMON_HEADERS,
     ...(waits > 0 && {
       'Retry-After': {
         description: 'Seconds to wait before the call is repeated.',

@@ -1,7 +1,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
 import { IdempotencyKey } from './idempotency'
-import { COMMON_HEADERS, problemResponses } from './openapi-problems'
+import { problemResponses } from './openapi-problems'
 import { PLATFORM_PROBLEMS, type ProblemTable } from './problems'
 import type { Access, RouteSpec } from './routes'
 
@@ -19,6 +19,7 @@ const header = (description: string, example: string, required = false) => ({
 const ETAG = header('Version of the resource, for `If-None-Match` and `If-Match`.', '"3"', true)
 const LOCATION = header('Path of what was created.', '/path/of/it', true)
 const REPLAYED = header('`true` when this answer repeats that of an earlier call with the same key.', 'true')
+/** Of every answer; a refusal has the id in its body as well and is never stored, so there they are left out as noise. */
 const commonHeaders = {
   'X-Request-Id': header(
     'Names this request in logs and problems; the one that the client sent, when it was a sane one.',
@@ -31,7 +32,8 @@ const commonHeaders = {
 function successes(spec: RouteSpec): RouteConfig['responses'] {
   const entries = Object.entries(spec.responses).flatMap(([status, { description, body, headers = [] }]) => {
     const documented = {
-      ...COMMON_HEADERS,
+      'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' },
+      'Cache-Control': { $ref: '#/components/headers/Cache-Control' },
       ...(headers.includes('Location') && { Location: LOCATION }),
       ...((headers.includes('ETag') || spec.method === 'get') && { ETag: ETAG }),
       ...(spec.idempotent && { 'Idempotency-Replayed': REPLAYED }),
@@ -144,11 +146,11 @@ export function openApiDocument(options: {
       Object.entries(table).map(([code, { status, title, description }]) => [code, { status, title, description }]),
     ),
   })
-  return withProblemsLast(document)
+  return problemsLast(document)
 }
 
 /** Readers of the list of schemas look for a product, not for one of thirty problems. */
-function withProblemsLast(document: OpenApiDocument): OpenApiDocument {
+export function problemsLast(document: OpenApiDocument): OpenApiDocument {
   const schemas = Object.entries(document.components?.schemas ?? {})
   const isProblem = ([name]: [string, unknown]) => name.endsWith('Problem')
   const ordered = [...schemas.filter((each) => !isProblem(each)), ...schemas.filter(isProblem)]

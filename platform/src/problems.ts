@@ -124,6 +124,11 @@ export const PLATFORM_PROBLEMS = {
     title: 'Internal error',
     description: 'A fault of the shop. The log has its cause under the `requestId`.',
   },
+  'not-implemented': {
+    status: 501,
+    title: 'Not implemented',
+    description: 'The transfer coding of the request is not supported; send it with `Content-Length` or chunked.',
+  },
   'bad-gateway': {
     status: 502,
     title: 'Bad gateway',

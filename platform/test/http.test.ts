@@ -318,6 +318,7 @@ test('the document lists every status by number and no default', () => {
     '422',
     '429',
     '500',
+    '501',
     '502',
     '503',
     '504',
