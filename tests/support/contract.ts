@@ -62,10 +62,12 @@ function compile(document: Contract): CheckedContract {
     check: (method, path, response) => {
       const found = findOperation(method, path)
       const asked = `${method.toUpperCase()} ${path}`
-      const violations =
-        typeof found === 'string'
+      const violations = [
+        ...(response.headers['x-request-id'] ? [] : ['has no X-Request-Id']),
+        ...(typeof found === 'string'
           ? outsideViolations(found, response)
-          : insideViolations(document, found, method, response, violationsOf)
+          : insideViolations(document, found, method, response, violationsOf)),
+      ]
       if (violations.length === 0) return
       const sent = response.text ? `\n  it sent: ${response.text.slice(0, 1000)}` : ''
       throw new Error(
