@@ -40,6 +40,8 @@ const failureOf = (attempt: Promise<unknown>): Promise<unknown> =>
     () => undefined,
     (error: unknown) => error,
   )
+// Not events.once: an 'error' event comes first, which would reject it.
+const ended = (tx: pg.PoolClient) => new Promise<void>((resolve) => tx.once('end', resolve))
 const terminateAll = () =>
   database.owner.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'outages'`)
 
@@ -71,7 +73,7 @@ describe('a lost connection', () => {
     const error = await failureOf(
       inTransaction(pool, async (tx) => {
         await tx.query('insert into facts values (1)')
-        await Promise.all([once(tx, 'end'), terminateAll()])
+        await Promise.all([ended(tx), terminateAll()])
         return ok(undefined)
       }),
     )
@@ -79,6 +81,16 @@ describe('a lost connection', () => {
     expect(lost.map((error) => error.message)).toContain('terminating connection due to administrator command')
     expect(wire.heard('commit')).toBe(0)
     expect(await facts()).toEqual([])
+  })
+
+  test('does not hide what else went wrong in the work', async () => {
+    const bug = new Error('bug')
+    const attempt = inTransaction(pool, async (tx) => {
+      await Promise.all([ended(tx), terminateAll()])
+      throw bug
+    })
+    await expect(attempt).rejects.toBe(bug)
+    expect(await record(1)).toEqual(ok(1))
   })
 
   test('when the answer to COMMIT is lost has an unknown outcome: here it was committed', async () => {

