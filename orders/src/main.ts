@@ -9,6 +9,7 @@ import { makeLog } from '@shop/platform/logging'
 import { databaseReady, keysReady, operationsRouter } from '@shop/platform/operations'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
+import { batchingOrderStore } from './adapters/postgres/batching-order-store'
 import { postgresOrderStore } from './adapters/postgres/order-store'
 import { ordersApp } from './app'
 import { document } from './document'
@@ -23,6 +24,7 @@ const config = loadConfig(
       .string()
       .regex(/^[A-Z]{3}$/)
       .default('USD'),
+    ORDER_PLACEMENT: z.enum(['batching', 'plain']).default('batching'),
     IDEMPOTENCY_SECRET: secret('development-only-idempotency-secret'),
   },
   process.env,
@@ -38,7 +40,7 @@ const keys = remoteKeys({ url: config.JWKS_URL, log })
 const sweep = sweepExpiredKeys({ pool, schema: 'orders', log })
 
 const app = ordersApp({
-  orders: postgresOrderStore(pool),
+  orders: config.ORDER_PLACEMENT === 'batching' ? batchingOrderStore(pool) : postgresOrderStore(pool),
   now: () => new Date(),
   newId: uuidv7,
   currency: config.CURRENCY,

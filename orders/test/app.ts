@@ -6,7 +6,7 @@ import { checked, type Checked } from '../../tests/support/contract'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
-import { postgresOrderStore } from '../src/adapters/postgres/order-store'
+import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { ordersApp } from '../src/app'
 import { document } from '../src/document'
 import { catalogue } from './shop'
@@ -14,7 +14,10 @@ import { catalogue } from './shop'
 export type Service = Awaited<ReturnType<typeof startOrders>>
 
 /** The orders service on a database of its own; every answer is held to the OpenAPI document, the books are checked at the end. */
-export async function startOrders({ connections = 10 } = {}) {
+export async function startOrders({
+  connections = 10,
+  store = batchingOrderStore,
+} = {}) {
   const database = await createDatabase()
   const pool = openPool({
     connectionString: database.urls.orders,
@@ -23,7 +26,7 @@ export async function startOrders({ connections = 10 } = {}) {
     onError: () => undefined,
   })
   const app = ordersApp({
-    orders: postgresOrderStore(pool),
+    orders: store(pool),
     now: () => new Date(),
     newId: uuidv7,
     currency: 'USD',

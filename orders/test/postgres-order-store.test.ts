@@ -1,6 +1,7 @@
 import { openPool } from '@shop/platform/postgres'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
+import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresOrderStore } from '../src/adapters/postgres/order-store'
 import { orderStoreContract } from './order-store.contract'
 import { catalogue } from './shop'
@@ -25,4 +26,5 @@ afterAll(async () => {
   expect(unbalanced).toEqual([])
 })
 
-orderStoreContract('postgres', () => Promise.resolve({ store: postgresOrderStore(pool), ...catalogue(database.owner) }))
+orderStoreContract('postgres', () => Promise.resolve({ ...catalogue(database.owner), store: postgresOrderStore(pool) }))
+orderStoreContract('batching', () => Promise.resolve({ ...catalogue(database.owner), store: batchingOrderStore(pool) }))

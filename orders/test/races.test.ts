@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { raceThroughGate } from '../../tests/support/gate'
+import { postgresOrderStore } from '../src/adapters/postgres/order-store'
 import { aCaller, startOrders, type Service } from './app'
 
 let shop: Service
 beforeAll(async () => {
-  shop = await startOrders({ connections: 40 })
+  shop = await startOrders({ connections: 40, store: postgresOrderStore })
 })
 afterAll(() => shop.stop())
 

@@ -46,46 +46,63 @@ export const fingerprintOf = (secret: string, request: unknown): string =>
   createHmac('sha256', secret).update(JSON.stringify(request)).digest('base64url')
 
 /**
- * Claims the key inside the transaction of its effect. Whoever holds the same key at this moment makes it
+ * Claims keys inside the transaction of their effects; no key may be named twice. Whoever holds one at this moment makes it
  * `request-in-progress` at once: nobody waits on a pool connection for somebody else's transaction.
  */
-export async function claimKey(tx: pg.ClientBase, schema: string, once: Once): Promise<Claim> {
-  const lock = await tx.query<{ free: boolean }>({
-    name: 'lock-idempotency-key',
-    text: 'select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as free',
-    values: [JSON.stringify([schema, once.callerId, once.route, once.key])],
+export async function claimKeys(tx: pg.ClientBase, schema: string, wanted: readonly Once[]): Promise<Claim[]> {
+  const locks = await tx.query<{ free: boolean }>({
+    name: 'lock-idempotency-keys',
+    text: `select pg_try_advisory_xact_lock(hashtextextended(name, 0)) as free
+             from unnest($1::text[]) with ordinality as wanted (name, no) order by no`,
+    values: [wanted.map((once) => JSON.stringify([schema, once.callerId, once.route, once.key]))],
   })
-  if (!lock.rows[0]?.free) return { kind: 'request-in-progress' }
-  const kept = await tx.query<Answer & { fingerprint: string }>({
-    name: 'find-idempotency-key',
-    text: `select fingerprint, status, location, etag, body from ${schema}.idempotency_keys
-            where caller_id = $1 and route = $2 and key = $3 and created_at > now() - interval '24 hours'`,
-    values: [once.callerId, once.route, once.key],
+  // A statement of its own: its snapshot has to be younger than the locks.
+  const kept = await tx.query<Answer & { fingerprint: string; no: string }>({
+    name: 'find-idempotency-keys',
+    text: `select wanted.no, fingerprint, status, location, etag, body
+             from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as wanted (caller_id, route, key, no)
+             join ${schema}.idempotency_keys kept using (caller_id, route, key)
+            where kept.created_at > now() - interval '24 hours'`,
+    values: [wanted.map((once) => once.callerId), wanted.map((once) => once.route), wanted.map((once) => once.key)],
   })
-  const row = kept.rows[0]
-  if (!row) return { kind: 'claimed' }
-  const { fingerprint, ...answer } = row
-  return fingerprint === once.fingerprint ? { kind: 'replay', answer } : { kind: 'idempotency-key-reused' }
+  const answers = new Map(kept.rows.map(({ no, ...row }) => [Number(no) - 1, row]))
+  return wanted.map((once, i): Claim => {
+    if (!locks.rows[i]?.free) return { kind: 'request-in-progress' }
+    const row = answers.get(i)
+    if (!row) return { kind: 'claimed' }
+    const { fingerprint, ...answer } = row
+    return fingerprint === once.fingerprint ? { kind: 'replay', answer } : { kind: 'idempotency-key-reused' }
+  })
 }
 
-/** Keeps the answer of a claimed key; commits with the effect or not at all. Only an expired row can be in the way. */
-export async function keepAnswer(tx: pg.ClientBase, schema: string, once: Once, answer: Answer): Promise<void> {
+export async function claimKey(tx: pg.ClientBase, schema: string, once: Once): Promise<Claim> {
+  const [claim] = await claimKeys(tx, schema, [once])
+  if (!claim) throw new Error('a key was neither claimed nor refused')
+  return claim
+}
+
+/** Keeps the answers of claimed keys; they commit with their effects or not at all. Only expired rows can be in the way. */
+export async function keepAnswers(
+  tx: pg.ClientBase,
+  schema: string,
+  kept: readonly { once: Once; answer: Answer }[],
+): Promise<void> {
   await tx.query({
-    name: 'keep-idempotency-key',
+    name: 'keep-idempotency-keys',
     text: `insert into ${schema}.idempotency_keys (caller_id, route, key, fingerprint, status, location, etag, body, created_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, now())
+           select *, now() from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::text[])
            on conflict (caller_id, route, key) do update
              set fingerprint = excluded.fingerprint, status = excluded.status, location = excluded.location,
                  etag = excluded.etag, body = excluded.body, created_at = excluded.created_at`,
     values: [
-      once.callerId,
-      once.route,
-      once.key,
-      once.fingerprint,
-      answer.status,
-      answer.location,
-      answer.etag,
-      answer.body,
+      kept.map(({ once }) => once.callerId),
+      kept.map(({ once }) => once.route),
+      kept.map(({ once }) => once.key),
+      kept.map(({ once }) => once.fingerprint),
+      kept.map(({ answer }) => answer.status),
+      kept.map(({ answer }) => answer.location),
+      kept.map(({ answer }) => answer.etag),
+      kept.map(({ answer }) => answer.body),
     ],
   })
 }
@@ -139,7 +156,7 @@ export async function onceInTransaction<Outcome extends { status: number } | Pro
     const reply = await work(tx)
     if ('problem' in reply) return err(reply as Refusal)
     const answer = render(reply as Exclude<Outcome, ProblemReply>)
-    if (once) await keepAnswer(tx, schema, once, answer)
+    if (once) await keepAnswers(tx, schema, [{ once, answer }])
     return ok({ answer, replayed: false })
   })
   return outcome.ok ? outcome.value : outcome.error

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { claimKey, keepAnswer } from '@shop/platform/idempotency'
+import { claimKey, keepAnswers } from '@shop/platform/idempotency'
 import { inTransaction } from '@shop/platform/postgres'
 import type { OrderNotFound, OrderStore, Placed, Placement, PlacementRefusal, Shortage } from '../../application/ports'
 import type { Order, OrderChange, RequestedLine } from '../../domain/order'
@@ -65,7 +65,7 @@ async function place(tx: pg.PoolClient, placement: Placement): Promise<Result<Pl
   const order = orderOf(placement, products)
   await insertOrders(tx, [order])
   const receipt = once?.receipt(order)
-  if (once && receipt) await keepAnswer(tx, 'orders', once, receipt)
+  if (once && receipt) await keepAnswers(tx, 'orders', [{ once, answer: receipt }])
   return ok({ repeated: false, order, receipt })
 }
 
