@@ -1,9 +1,10 @@
 import path from 'node:path'
 import express from 'express'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { makeLog } from '@shop/platform/logging'
 import { listen, type RunningServer } from '@shop/platform/server'
 import { keepPicture, openBrowser, openPage } from '../../tests/support/browser'
+import { authorize, execute, operationOf, pick, shown } from '../../tests/support/swagger-ui'
 import { swaggerApp } from '../src/app'
 import { readDocuments } from '../src/documents'
 
@@ -37,31 +38,10 @@ afterAll(async () => {
   await server.drain()
 })
 
-const isShown = (page: Page, title: string) =>
-  page.locator('.information-container .title', { hasText: title }).waitFor()
-
-async function authorize(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Authorize' }).first().click()
-  const dialog = page.locator('.auth-container')
-  await dialog.locator('#oauth_username').fill('user-1')
-  await dialog.locator('#oauth_password').fill('password')
-  await dialog.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click()
-  await dialog.getByRole('button', { name: 'Remove authorization' }).waitFor()
-  await page.getByRole('button', { name: 'Close' }).click()
-}
-
-async function execute(page: Page, operationId: string): Promise<void> {
-  const operation = page.locator(`[id$="-${operationId}"]`)
-  if (!(await operation.getByRole('button', { name: 'Execute' }).isVisible()))
-    await operation.locator('.opblock-summary').click()
-  await operation.getByRole('button', { name: 'Execute' }).click()
-  await operation.locator('.live-responses-table .response .highlight-code').waitFor()
-}
-
 test('everything is shown first, grouped by tag, without a word to another origin or a breach of its policy', async () => {
   const { page, refused, errors, requested } = await openPage(browser)
   await page.goto(`${origin}/`)
-  await isShown(page, 'Shop API')
+  await shown(page, 'Shop API')
 
   expect(page.url()).toBe(`${origin}/docs/`)
   expect(await page.title()).toBe('Shop API')
@@ -84,17 +64,17 @@ test('everything is shown first, grouped by tag, without a word to another origi
 test('Authorize takes a username and a password; the token survives another document and a reload', async () => {
   const { page, refused, errors } = await openPage(browser)
   await page.goto(`${origin}/docs/`)
-  await isShown(page, 'Shop API')
-  await authorize(page)
+  await shown(page, 'Shop API')
+  await authorize(page, 'user-1', 'password')
   expect(logins.at(-1)).toMatchObject({ grant_type: 'password', username: 'user-1', password: 'password' })
 
   await execute(page, 'getProfile')
-  await page.locator('.topbar select').selectOption('Users')
-  await isShown(page, 'Users')
+  await pick(page, 'Users')
+  await shown(page, 'Users')
   await execute(page, 'getProfile')
   await page.reload()
-  await isShown(page, 'Users')
-  await execute(page, 'getProfile')
+  await shown(page, 'Users')
+  expect(await execute(page, 'getProfile')).toEqual({ status: '200', body: expect.stringContaining('user-1') })
 
   expect(seen).toEqual(Array(3).fill(`Bearer ${TOKEN}`))
   expect([...refused, ...errors]).toEqual([])
@@ -103,11 +83,11 @@ test('Authorize takes a username and a password; the token survives another docu
 test('a link leads to one operation, opened and ready to be executed', async () => {
   const { page, refused, errors } = await openPage(browser)
   await page.goto(`${origin}/docs/#/orders/placeOrder`)
-  const operation = page.locator('#operations-orders-placeOrder')
+  const operation = operationOf(page, 'placeOrder')
   await operation.getByRole('button', { name: 'Execute' }).waitFor()
   const body = await operation.locator('textarea.body-param__text').inputValue()
   expect(JSON.parse(body)).toHaveProperty('items')
-  await keepPicture(page, 'swagger-ui-operation')
+  await keepPicture(page, 'swagger-ui-operation', operation)
   expect([...refused, ...errors]).toEqual([])
 })
 

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
 
 /** Pictures of pages, for people; kept out of git, kept by CI. */
 const ARTIFACTS = path.resolve(__dirname, '../../artifacts')
@@ -24,7 +24,7 @@ export type Watched = {
 
 /** A fresh page (no cookies, no storage of another) that writes down what a test asks about afterwards. */
 export async function openPage(browser: Browser): Promise<Watched> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
+  const context = await browser.newContext({ viewport: { width: 1280, height: 1200 } })
   const page = await context.newPage()
   const watched: Watched = { page, refused: [], errors: [], requested: [] }
   await page.exposeFunction('tellRefused', (what: string) => watched.refused.push(what))
@@ -46,10 +46,9 @@ export async function openPage(browser: Browser): Promise<Watched> {
   return watched
 }
 
-/** Keeps a picture of the whole page as artifacts/<name>.png and answers its path. */
-export async function keepPicture(page: Page, name: string): Promise<string> {
+/** Keeps a picture as artifacts/<name>.png: of the whole page, or of what is seen of an element and below it. */
+export async function keepPicture(page: Page, name: string, from?: Locator): Promise<void> {
   mkdirSync(ARTIFACTS, { recursive: true })
-  const file = path.join(ARTIFACTS, `${name}.png`)
-  await page.screenshot({ path: file, fullPage: true })
-  return file
+  await from?.evaluate((element) => element.scrollIntoView())
+  await page.screenshot({ path: path.join(ARTIFACTS, `${name}.png`), fullPage: from === undefined })
 }

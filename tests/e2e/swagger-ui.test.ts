@@ -1,0 +1,77 @@
+import type { Browser } from 'playwright-core'
+import { keepPicture, openBrowser, openPage } from '../support/browser'
+import { authorize, execute, operationOf, pick, shown } from '../support/swagger-ui'
+import { startShop, type Shop } from '../support/system'
+
+let shop: Shop
+let browser: Browser
+
+beforeAll(async () => {
+  shop = await startShop({ env: { DEMO_DATA: '1', RATE_LIMIT_RPS: '200', LOGIN_RATE_LIMIT_RPM: '120' } })
+  browser = await openBrowser()
+}, 120_000)
+afterAll(async () => {
+  await browser.close()
+  await shop.stop()
+})
+
+/** What calls answer that are executed as they stand in the page, nothing typed. */
+async function outcomes(page: Parameters<typeof execute>[0], operationIds: readonly string[]) {
+  const answers: [operationId: string, status: string][] = []
+  for (const operationId of operationIds) answers.push([operationId, (await execute(page, operationId)).status])
+  return Object.fromEntries(answers)
+}
+
+test('a newcomer follows the three steps of the page and has bought something', async () => {
+  const { page, refused, errors, requested } = await openPage(browser)
+  await page.goto(shop.stack.url)
+  await shown(page, 'Shop API')
+
+  await authorize(page, 'user-1', 'password')
+  const listed = await execute(page, 'listProducts')
+  expect(listed.status).toBe('200')
+  const placed = await execute(page, 'placeOrder')
+  expect(placed.status).toBe('201')
+  await keepPicture(page, 'swagger-ui-order', operationOf(page, 'placeOrder').locator('.responses-wrapper'))
+
+  const order = JSON.parse(placed.body) as { id: string; items: { productId: string; quantity: number }[] }
+  const [line] = order.items
+  const before = (JSON.parse(listed.body) as { items: { id: string; available: number }[] }).items
+  const offered = before.find(({ id }) => id === line?.productId)?.available ?? NaN
+  expect(await shop.available(line?.productId ?? '')).toBe(offered - (line?.quantity ?? NaN))
+
+  expect(requested.filter((url) => !url.startsWith(`${shop.stack.url}/`))).toEqual([])
+  expect([...refused, ...errors]).toEqual([])
+})
+
+test('the login is kept when another document is picked and when the page is loaded again', async () => {
+  const { page, refused, errors } = await openPage(browser)
+  await page.goto(shop.stack.url)
+  await shown(page, 'Shop API')
+  await authorize(page, 'user-1', 'password')
+  await pick(page, 'Orders')
+  await shown(page, 'Orders')
+  expect(await outcomes(page, ['listOrders'])).toEqual({ listOrders: '200' })
+  await page.reload()
+  await shown(page, 'Orders')
+  expect(await outcomes(page, ['listOrders'])).toEqual({ listOrders: '200' })
+  expect([...refused, ...errors]).toEqual([])
+})
+
+test('as the demo seller, every call of a seller works as it stands', async () => {
+  const { page } = await openPage(browser)
+  await page.goto(shop.stack.url)
+  await shown(page, 'Shop API')
+  await authorize(page, 'seller-1', 'password')
+  const calls = {
+    getProfile: '200',
+    createProduct: '201',
+    listOwnProducts: '200',
+    readProduct: '200',
+    editProduct: '200',
+    changeStock: '200',
+    listStockMovements: '200',
+    listCategories: '200',
+  }
+  expect(await outcomes(page, Object.keys(calls))).toEqual(calls)
+})
