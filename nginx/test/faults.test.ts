@@ -1,21 +1,9 @@
 import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import { expectProblem, rawAnswer, send, sendRaw } from './answers'
-import { freePort, type Shop, startShop, until } from './nginx'
+import { freePort, startShop, until } from './nginx'
 import { startUpstream, type Upstream } from './upstream'
 
-const stops: (() => Promise<unknown>)[] = []
-afterAll(() => Promise.all(stops.map((stop) => stop())))
-const shopWith = async (variables: Record<string, string> = {}): Promise<Shop> => {
-  const shop = await startShop(variables)
-  stops.push(shop.stop)
-  return shop
-}
-const upstream = async (name: string): Promise<Upstream> => {
-  const started = await startUpstream(name)
-  stops.push(started.stop)
-  return started
-}
 const seconds = async <T>(work: Promise<T>): Promise<[number, T]> => {
   const start = performance.now()
   const result = await work
@@ -25,7 +13,7 @@ const hang = (): void => undefined
 
 describe('every request ends within 10 s', () => {
   test.concurrent('504 when a service hangs, whatever the method, and the service got it once', async () => {
-    const shop = await shopWith()
+    const shop = await startShop()
     shop.orders.answer(hang)
     const results = await Promise.all(
       ['GET', 'POST', 'PUT', 'DELETE'].map((method) =>
@@ -41,7 +29,7 @@ describe('every request ends within 10 s', () => {
   })
 
   test.concurrent('an answer that stops half-way is cut, and the client can tell', async () => {
-    const shop = await shopWith()
+    const shop = await startShop()
     shop.orders.answer((_request, response) => void response.writeHead(200, { 'Content-Length': '100' }).write('half'))
     const [took, text] = await seconds(
       sendRaw(shop.nginx.port, 'GET /orders HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'),
@@ -53,7 +41,7 @@ describe('every request ends within 10 s', () => {
   test.concurrent(
     'clients that dawdle are cut off, without a service having noticed, while others are served',
     async () => {
-      const shop = await shopWith()
+      const shop = await startShop()
       const dawdlers = [
         'GET /orders HTTP/1.1\r\nHost: a\r\nX-A: ',
         'POST /orders HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc',
@@ -76,7 +64,7 @@ describe('every request ends within 10 s', () => {
   )
 
   test.concurrent('a client that does not read is cut off and the service is free again', async () => {
-    const shop = await shopWith()
+    const shop = await startShop()
     const freed = new Promise<void>((closed) =>
       shop.swagger.answer((_request, response) => {
         response.on('close', closed)
@@ -94,13 +82,15 @@ describe('every request ends within 10 s', () => {
 
   test.concurrent('QUIT waits for what is under way, but not for ever', async () => {
     const shop = await startShop()
-    shop.orders.answer((_request, response) => void response.writeHead(200).write('never ends'))
+    shop.orders.answer((_request, response) => {
+      const drip = setInterval(() => response.write('never ends'), 200)
+      response.on('close', () => clearInterval(drip))
+    })
     const cut = sendRaw(shop.nginx.port, 'GET /orders HTTP/1.1\r\nHost: a\r\n\r\n')
     await until('the request is under way', () => shop.orders.seen.length === 1)
     const [took, code] = await seconds(shop.nginx.stop('SIGQUIT'))
     expect([code, took < 10]).toEqual([0, true])
     await cut
-    await Promise.all([shop.users, shop.products, shop.orders, shop.swagger].map((each) => each.stop()))
   })
 })
 
@@ -108,8 +98,8 @@ describe('a service that dies', () => {
   test.concurrent.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])(
     'amid a %s gives 502, and the request is not sent again',
     async (method) => {
-      const replicas = [await upstream('a'), await upstream('b')]
-      const shop = await shopWith({
+      const replicas = [await startUpstream('a'), await startUpstream('b')]
+      const shop = await startShop({
         ORDERS_UPSTREAM: replicas.map(({ port }) => `127.0.0.1:${port}`).join(),
         NGINX_WORKERS: '1',
       })
@@ -145,13 +135,13 @@ describe('a service that dies', () => {
     ],
     ['hangs up without an answer', (up) => up.answer((request) => void request.socket.end())],
   ])('or %s gives 502', async (_what, arrange) => {
-    const shop = await shopWith()
+    const shop = await startShop()
     arrange(shop.orders)
     expectProblem(await send(shop.nginx.port, '/orders?a=1'), 502, 'bad-gateway', '/orders')
   })
 
   test('amid a large upload gives 502', async () => {
-    const shop = await shopWith()
+    const shop = await startShop()
     shop.orders.answer((request) => void request.socket.destroy())
     expectProblem(
       await send(shop.nginx.port, '/orders', { method: 'POST', body: Buffer.alloc(200_000) }),
@@ -164,7 +154,7 @@ describe('a service that dies', () => {
 
   test('takes nothing else along, and is served again as soon as it is back', async () => {
     const port = await freePort()
-    const shop = await shopWith({ ORDERS_UPSTREAM: `127.0.0.1:${port}` })
+    const shop = await startShop({ ORDERS_UPSTREAM: `127.0.0.1:${port}` })
     expectProblem(await send(shop.nginx.port, '/orders', { method: 'POST', body: '{}' }), 502, 'bad-gateway', '/orders')
     for (const path of ['/users', '/products', '/docs/']) expect((await send(shop.nginx.port, path)).status).toBe(200)
     for (let round = 0; round < 3; round++) {
@@ -176,9 +166,9 @@ describe('a service that dies', () => {
   })
 
   test('leaves its replicas to serve: only a request a second finds out whether it is back', async () => {
-    const [alive, dead] = [await upstream('alive'), await startUpstream('dead')]
+    const [alive, dead] = [await startUpstream('alive'), await startUpstream('dead')]
     await dead.stop()
-    const shop = await shopWith({
+    const shop = await startShop({
       ORDERS_UPSTREAM: `127.0.0.1:${dead.port},127.0.0.1:${alive.port}`,
       NGINX_WORKERS: '1',
     })
@@ -196,7 +186,7 @@ describe('a service that dies', () => {
 
 describe('connections to the services', () => {
   test('are kept and shared, also for requests with a body', async () => {
-    const shop = await shopWith({ NGINX_WORKERS: '1' })
+    const shop = await startShop({ NGINX_WORKERS: '1' })
     for (let i = 0; i < 30; i++) await send(shop.nginx.port, '/orders', { method: i % 2 ? 'GET' : 'POST' })
     expect([shop.orders.seen.length, shop.orders.connections()]).toEqual([30, 1])
     expect(shop.orders.seen.map(({ headers }) => headers.connection)).toEqual(
@@ -205,8 +195,8 @@ describe('connections to the services', () => {
   })
 
   test('spread over the replicas', async () => {
-    const replicas = [await upstream('a'), await upstream('b'), await upstream('c')]
-    const shop = await shopWith({
+    const replicas = [await startUpstream('a'), await startUpstream('b'), await startUpstream('c')]
+    const shop = await startShop({
       ORDERS_UPSTREAM: replicas.map(({ port }) => `127.0.0.1:${port}`).join(),
       NGINX_WORKERS: '1',
     })
@@ -217,7 +207,7 @@ describe('connections to the services', () => {
 
 describe('a planned change', () => {
   test('a reload under load loses and repeats no request', async () => {
-    const shop = await shopWith()
+    const shop = await startShop()
     const statuses: number[] = []
     const sent: string[] = []
     let running = true
@@ -250,8 +240,8 @@ describe('a planned change', () => {
   })
 
   test('a reload brings new settings, and a request under way ends by the old ones', async () => {
-    const [old, young] = [await upstream('old'), await upstream('young')]
-    const shop = await shopWith({ ORDERS_UPSTREAM: `127.0.0.1:${old.port}` })
+    const [old, young] = [await startUpstream('old'), await startUpstream('young')]
+    const shop = await startShop({ ORDERS_UPSTREAM: `127.0.0.1:${old.port}` })
     let release = hang
     old.answer((_request, response) => void (release = () => void response.end('from the old one')))
     const held = send(shop.nginx.port, '/orders')
@@ -277,6 +267,5 @@ describe('a planned change', () => {
     )
     release()
     expect([(await held).text, await stopped]).toEqual(['whole', 0])
-    await Promise.all([shop.users, shop.products, shop.orders, shop.swagger].map((each) => each.stop()))
   })
 })

@@ -7,7 +7,6 @@ import { startUpstream } from './upstream'
 
 let shop: Shop
 beforeAll(async () => (shop = await startShop()))
-afterAll(() => shop.stop())
 const services = () => [shop.users, shop.products, shop.orders, shop.swagger]
 beforeEach(() => services().forEach((each) => each.reset()))
 
@@ -318,6 +317,5 @@ describe('the logs', () => {
       .join('')
     expect(text).not.toContain('hunter2')
     expect(other.nginx.accessLog().length).toBeGreaterThanOrEqual(5)
-    await other.stop()
   })
 })

@@ -2,14 +2,6 @@ import { Agent } from 'node:http'
 import { type Answer, expectProblem, send } from './answers'
 import { type Shop, startShop, until } from './nginx'
 
-const shops: Shop[] = []
-const shopWith = async (variables: Record<string, string>): Promise<Shop> => {
-  const shop = await startShop(variables)
-  shops.push(shop)
-  return shop
-}
-afterAll(() => Promise.all(shops.map((each) => each.stop())))
-
 /** Sends as fast as a few dozen connections can, and tells how long that took. */
 async function flood(count: number, call: (index: number, agent: Agent) => Promise<Answer>) {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 })
@@ -26,7 +18,7 @@ const times = <T>(count: number, make: (index: number) => Promise<T>) =>
 
 describe('with the limits of the shop', () => {
   test('200 requests a second of one address are served, bursts of twice that, and the rest is told to come again', async () => {
-    const shop = await shopWith({ RATE_LIMIT_RPS: '200' })
+    const shop = await startShop({ RATE_LIMIT_RPS: '200' })
     const paths = ['/products', '/orders', '/docs/', '/nosuch']
     const { seconds, passed, refused } = await flood(1200, (i, agent) =>
       send(shop.nginx.port, paths[i % 4]!, {
@@ -47,7 +39,7 @@ describe('with the limits of the shop', () => {
   })
 
   test('120 logins and registrations a minute, and nothing else of users counts', async () => {
-    const shop = await shopWith({ LOGIN_RATE_LIMIT_RPM: '120' })
+    const shop = await startShop({ LOGIN_RATE_LIMIT_RPM: '120' })
     const login = (i: number, agent: Agent) =>
       send(shop.nginx.port, i % 2 ? '/users' : '/users/token?a=1', { method: 'POST', agent, body: '{}' })
     const { seconds, passed, refused } = await flood(300, login)
@@ -78,14 +70,14 @@ describe('with the limits of the shop', () => {
 
 describe('the login limit', () => {
   test('names the time after which the next login is let in', async () => {
-    const shop = await shopWith({ LOGIN_RATE_LIMIT_RPM: '7' })
+    const shop = await startShop({ LOGIN_RATE_LIMIT_RPM: '7' })
     const answers = await times(10, () => send(shop.nginx.port, '/users/token', { method: 'POST' }))
     const refused = answers.filter(({ status }) => status === 429)
     expect([refused.length, new Set(refused.map((answer) => answer.one('Retry-After')))]).toEqual([2, new Set(['9'])])
   })
 
   test('is not walked around by another spelling: what is not counted is not a login to the service either', async () => {
-    const shop = await shopWith({ LOGIN_RATE_LIMIT_RPM: '1' })
+    const shop = await startShop({ LOGIN_RATE_LIMIT_RPM: '1' })
     const login = (path: string) => send(shop.nginx.port, path, { method: 'POST' })
     await times(2, () => login('/users/token'))
     for (const path of ['/users/token', '/users/token?x', '/users/%74oken', '/%75sers/token', '/users', '/users?'])
@@ -101,7 +93,7 @@ describe('the login limit', () => {
 
 describe('the connection limit', () => {
   test('bounds the requests that one address has under way', async () => {
-    const shop = await shopWith({ RATE_LIMIT_RPS: '3' })
+    const shop = await startShop({ RATE_LIMIT_RPS: '3' })
     const release: (() => void)[] = []
     shop.orders.answer((_request, response) => release.push(() => response.end()))
     const held = times(6, () => send(shop.nginx.port, '/orders'))
@@ -118,7 +110,7 @@ describe('the connection limit', () => {
 
 describe('limits that are 0', () => {
   test('are off, for requests, logins and connections', async () => {
-    const shop = await shopWith({ RATE_LIMIT_RPS: '0', LOGIN_RATE_LIMIT_RPM: '0' })
+    const shop = await startShop({ RATE_LIMIT_RPS: '0', LOGIN_RATE_LIMIT_RPM: '0' })
     const { refused } = await flood(1000, (i, agent) =>
       send(shop.nginx.port, i % 2 ? '/products' : '/users/token', { method: 'POST', agent }),
     )
@@ -134,8 +126,8 @@ describe('limits that are 0', () => {
 
   test('do not switch each other off', async () => {
     const [logins, requests] = await Promise.all([
-      shopWith({ RATE_LIMIT_RPS: '0', LOGIN_RATE_LIMIT_RPM: '1' }),
-      shopWith({ RATE_LIMIT_RPS: '1', LOGIN_RATE_LIMIT_RPM: '0' }),
+      startShop({ RATE_LIMIT_RPS: '0', LOGIN_RATE_LIMIT_RPM: '1' }),
+      startShop({ RATE_LIMIT_RPS: '1', LOGIN_RATE_LIMIT_RPM: '0' }),
     ])
     const statuses = async (shop: Shop, method: string, path: string) =>
       new Set((await times(10, () => send(shop.nginx.port, path, { method }))).map(({ status }) => status))

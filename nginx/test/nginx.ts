@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -21,11 +21,11 @@ export function render(variables: Record<string, string>, shell = 'sh'): string 
   })
 }
 
-/** The nginx of this machine and what its environment needs: `NGINX_BIN`, the PATH, or the project's own `.tools/`. */
-export function nginxProgram(): { path: string; env: NodeJS.ProcessEnv } {
+/** The nginx of this machine: `NGINX_BIN`, the PATH, or the project's own `.tools/`. */
+export function nginxProgram(): string {
   const found = findTool(NGINX, process.env)
   if (!found) throw new Error('nginx is neither on the PATH nor in .tools/; set NGINX_BIN')
-  return { path: found.path, env: { ...cleanEnvironment(), ...found.env } }
+  return found
 }
 
 /** Polls until `condition` holds; the deadline turns a hang into a failure that says what was waited for. */
@@ -72,10 +72,13 @@ export type Nginx = {
   stop: (signal?: NodeJS.Signals) => Promise<number | null>
 }
 
+/** What a test file has started ends with it, also when a test fails: Jest waits for processes that are left. */
+const running = new Set<Nginx>()
+afterAll(() => Promise.all([...running].map((each) => each.stop())))
+
 /** Renders the template with these variables and runs the real nginx on a free port, limits off unless they are given. */
 export async function startNginx(variables: Record<string, string> = {}): Promise<Nginx> {
-  const runtimeDir = mkdtempSync(join(tmpdir(), 'shop nginx ')) // with spaces, as many a home folder
-  chmodSync(runtimeDir, 0o755)
+  const runtimeDir = mkdtempSync(join(tmpdir(), 'shop nginx ')) // with spaces and for its owner alone, as many a home folder
   const port = await freePort()
   const base = {
     NGINX_RUNTIME_DIR: runtimeDir,
@@ -87,9 +90,7 @@ export async function startNginx(variables: Record<string, string> = {}): Promis
   const config = join(runtimeDir, 'nginx.conf')
   writeFileSync(config, render(base))
 
-  const { path, env } = nginxProgram()
-  const child = spawn(path, ['-e', 'stderr', '-p', runtimeDir, '-c', config], {
-    env,
+  const child = spawn(nginxProgram(), ['-e', 'stderr', '-p', runtimeDir, '-c', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const exit = new Promise<number | null>((ended) => child.once('exit', ended))
@@ -109,7 +110,7 @@ export async function startNginx(variables: Record<string, string> = {}): Promis
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line) as LogLine)
-  return {
+  const nginx: Nginx = {
     port,
     pid,
     runtimeDir,
@@ -131,8 +132,13 @@ export async function startNginx(variables: Record<string, string> = {}): Promis
         )
       })
     },
-    stop: (signal = 'SIGTERM') => stopChild(child, exit, runtimeDir, signal),
+    stop: (signal = 'SIGTERM') => {
+      running.delete(nginx)
+      return stopChild(child, exit, runtimeDir, signal)
+    },
   }
+  running.add(nginx)
+  return nginx
 }
 
 async function stopChild(
@@ -158,10 +164,7 @@ function workersOf(master: number): { pid: number; shuttingDown: boolean }[] {
   })
 }
 
-export type Shop = Record<'users' | 'products' | 'orders' | 'swagger', Upstream> & {
-  nginx: Nginx
-  stop: () => Promise<void>
-}
+export type Shop = Record<'users' | 'products' | 'orders' | 'swagger', Upstream> & { nginx: Nginx }
 
 /** nginx before four recording upstreams. */
 export async function startShop(variables: Record<string, string> = {}): Promise<Shop> {
@@ -176,9 +179,5 @@ export async function startShop(variables: Record<string, string> = {}): Promise
     SWAGGER_UPSTREAM: at(swagger),
     ...variables,
   })
-  const stop = async () => {
-    await nginx.stop()
-    await Promise.all([users, products, orders, swagger].map((each) => each.stop()))
-  }
-  return { users, products, orders, swagger, nginx, stop }
+  return { users, products, orders, swagger, nginx }
 }

@@ -6,7 +6,6 @@ import { type Shop, startShop } from './nginx'
 
 let shop: Shop
 beforeAll(async () => (shop = await startShop()))
-afterAll(() => shop.stop())
 const services = () => [shop.users, shop.products, shop.orders, shop.swagger]
 beforeEach(() => services().forEach((each) => each.reset()))
 

@@ -129,12 +129,14 @@ describe('the rendered file', () => {
     writeFileSync(join(dir, 'nginx.conf'), render({ NGINX_RUNTIME_DIR: dir, ...variables }))
     chmodSync(dir, 0o755)
     if (user) chownSync(dir, user.uid, user.gid)
-    const { path, env } = nginxProgram()
-    const { status, stderr } = spawnSync(path, ['-e', 'stderr', '-p', dir, '-c', join(dir, 'nginx.conf'), '-t'], {
-      env,
-      encoding: 'utf8',
-      ...user,
-    })
+    const { status, stderr } = spawnSync(
+      nginxProgram(),
+      ['-e', 'stderr', '-p', dir, '-c', join(dir, 'nginx.conf'), '-t'],
+      {
+        encoding: 'utf8',
+        ...user,
+      },
+    )
     return {
       status,
       complaints: stderr.split('\n').filter((line) => line && !/syntax is ok|is successful/.test(line)),

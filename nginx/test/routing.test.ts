@@ -4,7 +4,6 @@ import { type Shop, startShop } from './nginx'
 
 let shop: Shop
 beforeAll(async () => (shop = await startShop()))
-afterAll(() => shop.stop())
 const services = () => [shop.users, shop.products, shop.orders, shop.swagger]
 beforeEach(() => services().forEach((each) => each.reset()))
 
@@ -92,7 +91,7 @@ describe('nginx itself answers 404', () => {
     '/openapi.jsonx',
     '/problems',
     '/_problem',
-    '/_nothing',
+    '/none',
     '/nginx.conf',
     '/.data/nginx/nginx.conf',
   ])('%s', async (path) => {

@@ -25,6 +25,10 @@ export type Upstream = {
   stop: () => Promise<void>
 }
 
+/** What a test file has started ends with it. */
+const running = new Set<Upstream>()
+afterAll(() => Promise.all([...running].map((each) => each.stop())))
+
 /** A service that records what it is sent. */
 export async function startUpstream(name: string, port = 0): Promise<Upstream> {
   const json: Handler = (_request, response, { url }) => {
@@ -55,7 +59,7 @@ export async function startUpstream(name: string, port = 0): Promise<Upstream> {
   })
   server.listen(port, '127.0.0.1')
   await new Promise<void>((listening, failed) => server.once('listening', listening).once('error', failed))
-  return {
+  const upstream: Upstream = {
     port: (server.address() as AddressInfo).port,
     seen,
     begun: () => begun,
@@ -66,9 +70,12 @@ export async function startUpstream(name: string, port = 0): Promise<Upstream> {
       handler = json
     },
     stop: async () => {
+      running.delete(upstream)
       const closed = new Promise((done) => server.close(done))
       for (const socket of sockets) socket.destroy()
       await closed
     },
   }
+  running.add(upstream)
+  return upstream
 }
