@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core'
 import { keepPicture, openBrowser, openPage } from '../support/browser'
-import { authorize, execute, operationOf, pick, shown } from '../support/swagger-ui'
+import { authorize, close, execute, operationOf, pick, shown } from '../support/swagger-ui'
 import { startShop, type Shop } from '../support/system'
 
 let shop: Shop
@@ -18,7 +18,10 @@ afterAll(async () => {
 /** What calls answer that are executed as they stand in the page, nothing typed. */
 async function outcomes(page: Parameters<typeof execute>[0], operationIds: readonly string[]) {
   const answers: [operationId: string, status: string][] = []
-  for (const operationId of operationIds) answers.push([operationId, (await execute(page, operationId)).status])
+  for (const operationId of operationIds) {
+    answers.push([operationId, (await execute(page, operationId)).status])
+    await close(page, operationId)
+  }
   return Object.fromEntries(answers)
 }
 

@@ -204,7 +204,7 @@ function problemViolations(response: Answer): string[] {
 const codeOf = (response: Answer) => (parseJson(response.text) as { code?: string } | undefined)?.code
 
 /** Violations of a value, one line each. Every schema is compiled once, with its objects closed. */
-function bodyChecker(document: Contract) {
+export function bodyChecker(document: Contract) {
   const ajv = new Ajv({
     strictSchema: true,
     strictTypes: false,
