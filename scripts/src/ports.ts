@@ -1,0 +1,79 @@
+import { createServer, connect, type Server } from 'node:net'
+import { once } from 'node:events'
+import { UserError } from './terminal'
+
+/** A port that something is going to listen on, and the variable that changes it. */
+export interface WantedPort {
+  variable: string
+  port: number
+  host: string
+  /** What it is for, in a reader's words. */
+  use: string
+}
+
+/** Reads a port from the environment. */
+export function portFrom(env: NodeJS.ProcessEnv, variable: string, preset: number): number {
+  const text = env[variable]
+  if (text === undefined || text === '') return preset
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new UserError(`${variable} is no port number: ${text}`)
+  return port
+}
+
+/** Throws one error that names every port which can't be had, and how to choose another. */
+export async function checkPorts(wanted: WantedPort[]): Promise<void> {
+  const complaints: string[] = []
+  for (const [index, { variable, port, host, use }] of wanted.entries()) {
+    const twin = wanted.slice(0, index).find((earlier) => earlier.port === port)
+    const problem = twin ? `is also given to ${twin.variable}` : await whyTaken(host, port)
+    if (problem)
+      complaints.push(
+        `Port ${port} (${use}) ${problem}. Choose another with ${variable}, for example ${variable}=${port + 1000}.`,
+      )
+  }
+  if (complaints.length > 0) throw new UserError(complaints.join('\n'))
+}
+
+async function whyTaken(host: string, port: number): Promise<string | undefined> {
+  // On macOS an address may be bound beside another program's 0.0.0.0, so a bind alone would not notice it.
+  if (await answers(host === '0.0.0.0' || host === '::' ? 'localhost' : host, port)) return 'is used by another program'
+  try {
+    const server = await listen(host, port)
+    server.close()
+    return undefined
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE') return 'is used by another program'
+    if (code === 'EACCES') return 'is open to the superuser only'
+    return `can't be opened on ${host} (${code})`
+  }
+}
+
+function answers(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 1_000 })
+    const settle = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => settle(true))
+    socket.once('error', () => settle(false))
+    socket.once('timeout', () => settle(false))
+  })
+}
+
+async function listen(host: string, port: number): Promise<Server> {
+  const server = createServer()
+  server.listen({ host, port, exclusive: true })
+  await once(server, 'listening')
+  return server
+}
+
+/** Free ports, all different because they are held together until the last one is known. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: count }, () => listen('127.0.0.1', 0)))
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
