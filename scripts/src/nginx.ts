@@ -1,0 +1,64 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
+import { join } from 'node:path'
+import { type Program } from './supervisor'
+import { ROOT, runTool } from './terminal'
+import { needTool, NGINX } from './tools'
+
+export interface NginxOptions {
+  dataDir: string
+  host: string
+  port: number
+  /** Where it is then reached from here. */
+  url: string
+  /** By service, the ports of its processes. */
+  upstreams: Record<string, number[]>
+  /** Where the limits and the like are read from. */
+  env: NodeJS.ProcessEnv
+}
+
+/** Renders the one configuration for this laptop and returns the program that serves it. */
+export async function prepareNginx({ dataDir, host, port, url, upstreams, env }: NginxOptions): Promise<Program> {
+  const command = await needTool(NGINX, env)
+  const folder = join(dataDir, 'nginx')
+  mkdirSync(folder, { recursive: true })
+  const settings: NodeJS.ProcessEnv = {
+    PATH: env.PATH,
+    HTTP_HOST: host,
+    HTTP_PORT: String(port),
+    NGINX_RUNTIME_DIR: folder,
+  }
+  for (const [name, ports] of Object.entries(upstreams)) {
+    settings[`${name.toUpperCase()}_UPSTREAM`] = ports.map((each) => `127.0.0.1:${each}`).join(',')
+  }
+  for (const name of PASSED_ON) if (env[name]) settings[name] = env[name]
+  const configuration = join(folder, 'nginx.conf')
+  const rendered = await runTool('/bin/sh', [join(ROOT, 'nginx', 'render.sh')], {
+    env: settings,
+  })
+  writeFileSync(configuration, rendered)
+  return {
+    name: 'nginx',
+    command,
+    args: ['-e', 'stderr', '-p', folder, '-c', configuration],
+    env: { PATH: env.PATH },
+    // Graceful; SIGTERM would cut requests off.
+    stopSignal: 'SIGQUIT',
+    ready: () => answers(`${url}/livez`, () => true),
+  }
+}
+
+/** Settings that render.sh knows; one left empty means its default. */
+const PASSED_ON = ['RATE_LIMIT_RPS', 'LOGIN_RATE_LIMIT_RPM', 'NGINX_WORKERS', 'NGINX_ACCESS_LOG', 'NGINX_ERROR_LOG']
+
+/** Whether a GET is answered, and with a status that will do. */
+export function answers(url: string, willDo: (status: number) => boolean): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get(url, { agent: false, timeout: 2_000 }, (response) => {
+      response.resume()
+      resolve(willDo(response.statusCode ?? 0))
+    })
+    request.on('timeout', () => request.destroy())
+    request.on('error', () => resolve(false))
+  })
+}
