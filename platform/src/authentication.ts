@@ -17,18 +17,34 @@ const Claims = z.looseObject({ sub: z.uuid(), role: z.string().min(1).max(40), i
 /** Answers the caller for an Authorization header, undefined without one; raises `invalid-token` or `keys-unavailable`. */
 export type Authenticate = (authorization: string | undefined) => Promise<Caller | undefined>
 
-const invalid = () =>
-  new ProblemError('invalid-token', { headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' } })
+/** RFC 6750 §3.1. */
+export const invalidToken = (detail?: string): ProblemError =>
+  new ProblemError('invalid-token', {
+    ...(detail !== undefined && { detail }),
+    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
+  })
+
+/** Verified tokens are kept until they expire: checking a signature costs more than the rest of a small request. */
+const KEPT_TOKENS = 10_000
+
+type Verified = { caller: Caller; expiresAtMs: number }
 
 export function bearerAuthentication(options: { keys: KeySource; issuer: string; audience: string }): Authenticate {
+  const kept = new Map<string, Verified>()
   return async (authorization) => {
     if (authorization === undefined) return undefined
     const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
     if (!token) throw invalid()
+    const known = kept.get(token)
+    if (known && Date.now() < known.expiresAtMs) return known.caller
+    kept.delete(token)
     const header = Header.safeParse(decodeHeader(token))
     if (!options.keys.ready()) throw new ProblemError('keys-unavailable')
     if (!header.success) throw invalid()
-    return callerOf(token, await findKey(options.keys, header.data.kid), options)
+    const verified = verify(token, await findKey(options.keys, header.data.kid), options)
+    if (kept.size >= KEPT_TOKENS) kept.delete(kept.keys().next().value ?? '') // the one that came first
+    kept.set(token, verified)
+    return verified.caller
   }
 }
 
@@ -40,7 +56,7 @@ async function findKey(keys: KeySource, kid: string) {
     if (error instanceof KeysUnavailable) throw new ProblemError('keys-unavailable')
     throw error
   }
-  throw invalid()
+  throw invalidToken()
 }
 
 function decodeHeader(token: string): unknown {
@@ -51,15 +67,15 @@ function decodeHeader(token: string): unknown {
   }
 }
 
-function callerOf(token: string, key: jwt.Secret, { issuer, audience }: { issuer: string; audience: string }): Caller {
-  const claims = Claims.safeParse(verified(token, key, issuer, audience))
-  if (!claims.success) throw invalid()
-  const { sub, role, iat } = claims.data
-  if (iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) throw invalid()
-  return { id: sub, role }
+function verify(token: string, key: jwt.Secret, { issuer, audience }: { issuer: string; audience: string }): Verified {
+  const claims = Claims.safeParse(claimsOf(token, key, issuer, audience))
+  if (!claims.success) throw invalidToken()
+  const { sub, role, iat, exp } = claims.data
+  if (iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) throw invalidToken()
+  return { caller: { id: sub, role }, expiresAtMs: exp * 1000 }
 }
 
-function verified(token: string, key: jwt.Secret, issuer: string, audience: string): unknown {
+function claimsOf(token: string, key: jwt.Secret, issuer: string, audience: string): unknown {
   try {
     return jwt.verify(token, key, {
       algorithms: ['RS256'],
@@ -69,7 +85,7 @@ function verified(token: string, key: jwt.Secret, issuer: string, audience: stri
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     })
   } catch (error) {
-    if (error instanceof jwt.JsonWebTokenError) throw invalid() // includes TokenExpiredError and NotBeforeError
+    if (error instanceof jwt.JsonWebTokenError) throw invalidToken() // includes TokenExpiredError and NotBeforeError
     throw error
   }
 }

@@ -302,6 +302,20 @@ test.each([
   }
 })
 
+test('two Authorization headers are 401, whatever they say', async () => {
+  const [first, second] = [tokenFor('BUYER'), tokenFor('SELLER')].map((token) => `Bearer ${token}`)
+  for (const authorization of [
+    [first, second],
+    [first, first],
+    [first, 'Bearer abc'],
+  ]) {
+    const response = await supertest(app)
+      .get('/teas/green')
+      .set('authorization', authorization as unknown as string)
+    expect([response.status, response.body.code]).toEqual([401, 'invalid-token'])
+  }
+})
+
 test('the document lists every status by number and no default', () => {
   const document = openApiDocument({ title: 't', description: 'd', tags: [], routes, problems: PROBLEMS })
   const brewing = document.paths?.['/teas/{id}']?.post
@@ -324,4 +338,19 @@ test('the document lists every status by number and no default', () => {
     '504',
   ])
   expect(document.components?.schemas).toHaveProperty('OutOfTeaProblem')
+})
+
+test('a token that was good once is refused when it has expired', async () => {
+  const token = tokenFor('BUYER')
+  const call = () => supertest(app).get('/teas/green').set('authorization', `Bearer ${token}`)
+  expect((await call()).status).toBe(200)
+  jest.useFakeTimers({
+    now: Date.now() + 906_000,
+    doNotFake: ['nextTick', 'setImmediate', 'setTimeout', 'clearTimeout', 'queueMicrotask', 'performance'],
+  })
+  try {
+    expect((await call()).status).toBe(401)
+  } finally {
+    jest.useRealTimers()
+  }
 })
