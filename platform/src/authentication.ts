@@ -34,13 +34,13 @@ export function bearerAuthentication(options: { keys: KeySource; issuer: string;
   return async (authorization) => {
     if (authorization === undefined) return undefined
     const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
-    if (!token) throw invalid()
+    if (!token) throw invalidToken()
     const known = kept.get(token)
     if (known && Date.now() < known.expiresAtMs) return known.caller
     kept.delete(token)
     const header = Header.safeParse(decodeHeader(token))
     if (!options.keys.ready()) throw new ProblemError('keys-unavailable')
-    if (!header.success) throw invalid()
+    if (!header.success) throw invalidToken()
     const verified = verify(token, await findKey(options.keys, header.data.kid), options)
     if (kept.size >= KEPT_TOKENS) kept.delete(kept.keys().next().value ?? '') // the one that came first
     kept.set(token, verified)
