@@ -1,11 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, type DatabaseError } from 'pg'
+import { freePorts } from './ports'
 import { findPostgresHome, type PostgresHome } from './postgres-home'
 import { commandOf, processesIn, signal } from './processes'
-import { type Program } from './supervisor'
+import { claimRun } from './run-record'
+import { createSupervisor, type Program } from './supervisor'
 import { runTool, UserError } from './terminal'
 
 const SUPERUSER = 'postgres'
@@ -15,11 +18,13 @@ export interface PostgresOptions {
   dataDir: string
   port: number
   password: string
+  /** Server settings besides Postgres's own, as in postgresql.conf. */
+  settings?: Record<string, string>
 }
 
 /** A cluster ready to be started, made when there is none, and the URL of its database's owner. */
 export async function preparePostgres(options: PostgresOptions): Promise<{ program: Program; ownerUrl: string }> {
-  const { dataDir, port, password } = options
+  const { dataDir, port, password, settings = {} } = options
   const home = await findPostgresHome(dataDir)
   const { bin, cluster, version, account } = home
   if (existsSync(join(cluster, 'PG_VERSION'))) {
@@ -35,7 +40,11 @@ export async function preparePostgres(options: PostgresOptions): Promise<{ progr
     name: 'postgres',
     command: join(bin, 'postgres'),
     // Durability (fsync, synchronous_commit) stays at its defaults. No Unix socket: its path may be too long, or taken.
-    args: ['-D', cluster, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+    args: [
+      '-D',
+      cluster,
+      ...flags({ port: String(port), listen_addresses: '127.0.0.1', unix_socket_directories: '', ...settings }),
+    ],
     env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
     ...account,
     // Its "fast" shutdown; at SIGTERM it would wait for every client to leave by itself.
@@ -43,6 +52,30 @@ export async function preparePostgres(options: PostgresOptions): Promise<{ progr
     ready: () => isReady(url),
   }
   return { program, ownerUrl: url(DATABASE) }
+}
+
+const flags = (settings: Record<string, string>): string[] =>
+  Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+
+/**
+ * A Postgres by itself in a new folder and on any free port, for tests: it is started again like the shop's, and ends with this process,
+ * however that ends. Its files are the caller's to remove (removeCluster, then the folder).
+ */
+export async function startPostgres(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): Promise<{ ownerUrl: string; stop: () => Promise<void> }> {
+  const claim = await claimRun(join(dataDir, 'run.json'), 'Postgres by itself', 10_000)
+  const supervisor = createSupervisor({ claim, logDir: dataDir, say: (line) => console.error(line) })
+  try {
+    const [port] = await freePorts(1)
+    const { program, ownerUrl } = await preparePostgres({ dataDir, port: port!, password: randomUUID(), settings })
+    await supervisor.start([program])
+    return { ownerUrl, stop: () => supervisor.stop() }
+  } catch (error) {
+    await supervisor.stop()
+    throw error
+  }
 }
 
 const EMPTY_IT = 'To begin with empty data: npm run reset'

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFile
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { freePorts } from '../src/ports'
-import { preparePostgres } from '../src/postgres'
+import { preparePostgres, startPostgres } from '../src/postgres'
 import { removeCluster } from '../src/postgres-home'
 import { aFolder, aSupervisor, cleanUp, isAlive, later, until } from './support'
 
@@ -103,4 +103,14 @@ test('emptied, nothing of it is left', async () => {
   removeCluster(dataDir)
   expect(existsSync(cluster)).toBe(false)
   expect(existsSync(join(dataDir, 'postgres'))).toBe(false)
+})
+
+test('one by itself takes settings, and stop leaves nothing of it running', async () => {
+  const dataDir = aPrivateDataDir()
+  const { ownerUrl, stop } = await startPostgres(dataDir, { fsync: 'off', max_connections: '300' })
+  later(stop)
+  expect(await query(ownerUrl, 'show fsync')).toEqual(['off'])
+  expect(await query(ownerUrl, 'show max_connections')).toEqual(['300'])
+  await stop()
+  await expect(query(ownerUrl, 'select 1')).rejects.toThrow('ECONNREFUSED')
 })
