@@ -212,29 +212,24 @@ describe('after 24 hours', () => {
     expect((await offer(old, 'a')).headers['idempotency-replayed']).toBeUndefined()
   })
 
-  test('one sweep takes as many bites as it needs, and comes again', async () => {
+  test('one sweep takes as many bites as it needs', async () => {
     const seller = aSeller()
     const kept = async () =>
       (await shop.owner.query('select from products.idempotency_keys where caller_id = $1', [seller.id])).rowCount
-    const untilSwept = async () => {
+    for (let n = 0; n < 5; n++) await offer(seller, `sweep-${n}`).expect(201)
+    await age(seller, '25 hours')
+    expect(await kept()).toBe(5)
+
+    // Only the timers are ours, so that there is one sweep and no other; what it does takes its own time.
+    jest.useFakeTimers({ doNotFake: ['Date', 'nextTick', 'setImmediate', 'queueMicrotask', 'performance', 'hrtime'] })
+    const log = makeLog('test', 'silent')
+    const sweep = sweepExpiredKeys({ pool: shop.pool, schema: 'products', log, everyMs: 60_000, bite: 2 })
+    try {
+      jest.advanceTimersByTime(60_000)
       const deadline = Date.now() + 5_000
       while ((await kept()) !== 0) if (Date.now() > deadline) throw new Error('expired keys are still there')
-    }
-    const sweep = sweepExpiredKeys({
-      pool: shop.pool,
-      schema: 'products',
-      log: makeLog('test', 'silent'),
-      everyMs: 1,
-      bite: 2,
-    })
-    try {
-      for (const count of [5, 1]) {
-        for (let n = 0; n < count; n++) await offer(seller, `sweep-${n}`).expect(201)
-        expect(await kept()).toBe(count)
-        await age(seller, '25 hours')
-        await untilSwept()
-      }
     } finally {
+      jest.useRealTimers()
       await sweep.stop()
     }
   })
