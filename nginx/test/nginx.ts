@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -49,13 +49,6 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-const accepts = (port: number): Promise<boolean> =>
-  new Promise((answer) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => (socket.destroy(), answer(true)))
-    socket.once('error', () => answer(false))
-  })
-
 /** A line of the access log. */
 export type LogLine = { requestId: string; method: string; path: string; status: number; [field: string]: unknown }
 
@@ -97,9 +90,12 @@ export async function startNginx(variables: Record<string, string> = {}): Promis
   let complaints = ''
   child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()))
   const pid = child.pid ?? 0
-  await until('nginx listens', async () => {
+  // nginx writes its pid after it has begun to listen. Trying the port instead can meet a stranger, or itself: a connection to a
+  // free port of the ephemeral range may get that very port as its own end.
+  await until('nginx listens', () => {
     if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}: ${complaints}`)
-    return accepts(port)
+    const pidFile = join(runtimeDir, 'nginx.pid')
+    return existsSync(pidFile) && readFileSync(pidFile, 'utf8').trim() === String(pid)
   }).catch(async (error: unknown) => {
     if (child.exitCode === null) await stopChild(child, exit, runtimeDir, 'SIGKILL')
     throw error
