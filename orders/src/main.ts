@@ -2,16 +2,19 @@ import path from 'node:path'
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { bearerAuthentication } from '@shop/platform/authentication'
-import { Port, databaseConfig, loadConfig, secret, serviceConfig, verifierConfig } from '@shop/platform/config'
+import { Port, databaseConfig, flag, loadConfig, secret, serviceConfig, verifierConfig } from '@shop/platform/config'
 import { sweepExpiredKeys } from '@shop/platform/idempotency'
 import { remoteKeys } from '@shop/platform/keys'
 import { makeLog } from '@shop/platform/logging'
 import { databaseReady, keysReady, operationsRouter } from '@shop/platform/operations'
+import { untilDone } from '@shop/platform/periodic'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
 import { batchingOrderStore } from './adapters/postgres/batching-order-store'
 import { postgresOrderStore } from './adapters/postgres/order-store'
+import { EXAMPLE } from './adapters/http/schemas'
 import { ordersApp } from './app'
+import { makePlaceDemoOrder } from './application/place-demo-order'
 import { document } from './document'
 
 const config = loadConfig(
@@ -20,6 +23,7 @@ const config = loadConfig(
     ...databaseConfig,
     ...verifierConfig,
     PORT: Port.default(8003),
+    DEMO_DATA: flag,
     CURRENCY: z
       .string()
       .regex(/^[A-Z]{3}$/)
@@ -39,11 +43,17 @@ const pool = openPool({
 const keys = remoteKeys({ url: config.JWKS_URL, log })
 const sweep = sweepExpiredKeys({ pool, schema: 'orders', log })
 
-const app = ordersApp({
+const shop = {
   orders: config.ORDER_PLACEMENT === 'batching' ? batchingOrderStore(pool) : postgresOrderStore(pool),
   now: () => new Date(),
-  newId: uuidv7,
   currency: config.CURRENCY,
+}
+const demoOrder =
+  config.DEMO_DATA && untilDone({ everyMs: 1_000, log, name: 'demo order' }, () => makePlaceDemoOrder(shop)(EXAMPLE))
+
+const app = ordersApp({
+  ...shop,
+  newId: uuidv7,
   authenticate: bearerAuthentication({ keys, issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
   idempotencySecret: config.IDEMPOTENCY_SECRET,
   log,
@@ -62,6 +72,7 @@ void runService({
   stop: async () => {
     keys.stop()
     await sweep.stop()
+    if (demoOrder) await demoOrder.stop()
     await pool.end()
   },
 })

@@ -14,10 +14,7 @@ import { catalogue } from './shop'
 export type Service = Awaited<ReturnType<typeof startOrders>>
 
 /** The orders service on a database of its own; every answer is held to the OpenAPI document, the books are checked at the end. */
-export async function startOrders({
-  connections = 10,
-  store = batchingOrderStore,
-} = {}) {
+export async function startOrders({ connections = 10, store = batchingOrderStore } = {}) {
   const database = await createDatabase()
   const pool = openPool({
     connectionString: database.urls.orders,

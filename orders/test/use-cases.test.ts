@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { memoryOrderStore, type MemoryProduct } from '../src/adapters/memory/order-store'
 import { makeCancelOrder } from '../src/application/cancel-order'
+import { makePlaceDemoOrder } from '../src/application/place-demo-order'
 import { makePlaceOrder } from '../src/application/place-order'
 import { makeReadOrder } from '../src/application/read-orders'
 import { MAX_QUANTITY, ORDER_STATUSES, cancel, mergeLines, totalCents, type Order } from '../src/domain/order'
@@ -21,6 +22,8 @@ function aShop(...stocks: number[]) {
   const deps = { orders, now: () => NOW, newId: randomUUID, currency: 'EUR' }
   const terms = { shippingAddress: null, notes: null, once: undefined }
   return {
+    orders,
+    now: deps.now,
     products,
     terms,
     placeOrder: makePlaceOrder(deps),
@@ -95,6 +98,17 @@ test('only its buyer reads or cancels an order', async () => {
     ok: true,
     value: { status: 'CANCELLED', version: 2 },
   })
+  expect(products[0]?.available).toBe(1)
+})
+
+test('the demo order is placed once, as soon as its product is there', async () => {
+  const { products, orders, now } = aShop(2)
+  const demo = { orderId: randomUUID(), buyerId: randomUUID(), productId: products[0]?.id ?? '' }
+  const placeDemoOrder = makePlaceDemoOrder({ orders, now, currency: 'EUR' })
+  await expect(placeDemoOrder({ ...demo, productId: randomUUID() })).rejects.toThrow('product-unavailable')
+  await placeDemoOrder(demo)
+  await placeDemoOrder(demo)
+  expect((await orders.find(demo.orderId))?.buyerId).toBe(demo.buyerId)
   expect(products[0]?.available).toBe(1)
 })
 

@@ -9,10 +9,13 @@ import {
   type Order as DomainOrder,
 } from '../../domain/order'
 
-const EXAMPLE_PRODUCT_ID = '01980000-0000-7000-8000-00000000c001' // the first product of the demo data
-const EXAMPLE_SELLER_ID = '01980000-0000-7000-8000-00000000a001'
-const EXAMPLE_BUYER_ID = '01980000-0000-7000-8000-00000000b001'
-const EXAMPLE_ORDER_ID = '01980000-0000-7000-8000-00000000d001'
+/** What the examples name is in the demo data: they can be executed as they are. */
+export const EXAMPLE = {
+  productId: '01980000-0000-7000-8000-00000000c001',
+  sellerId: '01980000-0000-7000-8000-00000000a001',
+  buyerId: '01980000-0000-7000-8000-00000000b001',
+  orderId: '01980000-0000-7000-8000-00000000d001',
+} as const
 
 const Quantity = z.int().min(1).max(MAX_QUANTITY)
 const ShippingAddress = text(1, 500)
@@ -31,12 +34,12 @@ export const PlaceOrderBody = z
   .meta({
     id: 'PlaceOrder',
     example: {
-      items: [{ productId: EXAMPLE_PRODUCT_ID, quantity: 1 }],
+      items: [{ productId: EXAMPLE.productId, quantity: 1 }],
       shippingAddress: '1 Market Street, Springfield',
     },
   })
 
-export const OrderParams = z.strictObject({ id: Id.meta({ example: EXAMPLE_ORDER_ID }) })
+export const OrderParams = z.strictObject({ id: Id.meta({ example: EXAMPLE.orderId }) })
 
 const OrderStatus = z.enum(ORDER_STATUSES).meta({ id: 'OrderStatus' })
 
@@ -76,14 +79,14 @@ export const Order = z
   .meta({
     id: 'Order',
     example: {
-      id: EXAMPLE_ORDER_ID,
-      buyerId: EXAMPLE_BUYER_ID,
+      id: EXAMPLE.orderId,
+      buyerId: EXAMPLE.buyerId,
       status: 'PLACED',
       paymentStatus: 'UNPAID',
       items: [
         {
-          productId: EXAMPLE_PRODUCT_ID,
-          sellerId: EXAMPLE_SELLER_ID,
+          productId: EXAMPLE.productId,
+          sellerId: EXAMPLE.sellerId,
           name: 'Pour-over coffee dripper',
           quantity: 1,
           unitPriceCents: 2400,
