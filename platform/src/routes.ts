@@ -88,9 +88,7 @@ export type InputOf<S extends RouteSpec> = {
 
 /** The codes that a handler may answer: those that its route declares, and those that are documented for every such route. */
 type AnswerableCode<S extends RouteSpec> =
-  | S['problems'][number]
-  | 'validation-failed'
-  | (S extends { idempotent: true } ? ClaimRefusal : never)
+  S['problems'][number] | 'validation-failed' | (S extends { idempotent: true } ? ClaimRefusal : never)
 
 export type Handler<S extends RouteSpec, Deps> = (
   input: InputOf<S>,

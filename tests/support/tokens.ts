@@ -1,13 +1,22 @@
 import { generateKeyPairSync } from 'node:crypto'
 import jwt from 'jsonwebtoken'
-import { ACCESS_TOKEN_SECONDS, bearerAuthentication, type Authenticate, type Caller } from '@shop/platform/authentication'
+import {
+  ACCESS_TOKEN_SECONDS,
+  bearerAuthentication,
+  type Authenticate,
+  type Caller,
+} from '@shop/platform/authentication'
 import { localKeys } from '@shop/platform/keys'
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const [kid, issuer, audience] = ['test-key', 'shop-users', 'shop']
 
 /** Verification of tokens that this process signs, for services that only verify. */
-export const authenticate: Authenticate = bearerAuthentication({ keys: localKeys(new Map([[kid, publicKey]])), issuer, audience })
+export const authenticate: Authenticate = bearerAuthentication({
+  keys: localKeys(new Map([[kid, publicKey]])),
+  issuer,
+  audience,
+})
 
 /** An Authorization header for anybody. */
 export const bearer = ({ id, role }: Caller): string =>
