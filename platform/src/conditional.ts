@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 
 const ENTITY_TAG = String.raw`(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"`
-const tagList = new RegExp(`^(?:\\*|${ENTITY_TAG}(?:\\s*,\\s*${ENTITY_TAG})*)$`)
+// RFC 9110 §5.6.1.2: a recipient must ignore empty elements of a list.
+const tagList = new RegExp(`^(?:\\*|[ \\t,]*${ENTITY_TAG}(?:[ \\t]*,[ \\t,]*${ENTITY_TAG})*[ \\t,]*)$`)
 
 /** The value of If-Match or If-None-Match (RFC 9110 §13.1): `*` or a list of entity tags. */
 export const EntityTags = z.string().max(1000).regex(tagList, 'must be * or a list of entity tags')
 
-const tagsOf = (header: string): string[] => header.match(new RegExp(ENTITY_TAG, 'g')) ?? []
+/** None in a header that is no list: parts of it may look like tags that nobody sent. */
+const tagsOf = (header: string): string[] =>
+  tagList.test(header) ? (header.match(new RegExp(ENTITY_TAG, 'g')) ?? []) : []
 const opaque = (tag: string) => tag.replace(/^W\//, '')
 
 /** RFC 9110 §13.1.2: If-None-Match compares weakly. */
