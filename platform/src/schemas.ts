@@ -3,7 +3,7 @@ import { z } from 'zod'
 // Postgres refuses U+0000 (22021), and a lone surrogate would come back as U+FFFD.
 const isStorable = (text: string) => !text.includes('\u0000') && text.isWellFormed()
 
-/** Text that Postgres stores and returns unchanged. Lengths are in UTF-16 code units, as `maxLength` counts for most clients. */
+/** Text that Postgres stores and returns unchanged. Lengths are in code points, as JSON Schema counts them. */
 export const text = (min: number, max: number) =>
   z.string().min(min).max(max).refine(isStorable, 'must not contain U+0000 or lone surrogates')
 
