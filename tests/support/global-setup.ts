@@ -1,9 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import { migrate } from '../../platform/src/migrations'
+import { startPostgres } from '../../scripts/src/postgres'
+import { removeCluster } from '../../scripts/src/postgres-home'
 
 const SERVICES = ['users', 'products', 'orders'] as const
 const ROOT = path.resolve(__dirname, '../..')
@@ -20,13 +22,13 @@ export type Server = {
 }
 
 declare global {
-  var postgresKeeper: ChildProcess | undefined
+  var stopPostgres: (() => Promise<void>) | undefined
 }
 
 /** One Postgres for all test files, with one migrated template that each of them clones. */
 export default async function globalSetup(): Promise<void> {
   const given = process.env['TEST_DATABASE_URL'] ?? process.env['DATABASE_URL']
-  const adminUrl = given ?? (await startPostgres())
+  const adminUrl = given ?? (await ownPostgres())
   const prefix = `shop_test_${randomBytes(4).toString('hex')}_`
   const template = `${prefix}template`
   const passwords = { users: randomPassword(), products: randomPassword(), orders: randomPassword() }
@@ -52,15 +54,17 @@ export default async function globalSetup(): Promise<void> {
   process.env['TEST_SERVER'] = JSON.stringify(server)
 }
 
-async function startPostgres(): Promise<string> {
-  const keeper = fork(path.join(__dirname, 'postgres-keeper.mjs'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  globalThis.postgresKeeper = keeper
-  const [message] = (await Promise.race([
-    once(keeper, 'message'),
-    once(keeper, 'exit').then(() => [{ failure: 'Postgres did not start' }]),
-  ])) as [{ url?: string; failure?: string }]
-  if (message.url === undefined) throw new Error(message.failure)
-  return message.url
+async function ownPostgres(): Promise<string> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'shop-test-'))
+  // Nothing here has to survive a crash of the machine.
+  const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: '300' }
+  const { ownerUrl, stop } = await startPostgres(folder, settings)
+  globalThis.stopPostgres = async () => {
+    await stop()
+    removeCluster(folder)
+    rmSync(folder, { recursive: true })
+  }
+  return ownerUrl
 }
 
 const randomPassword = (): string => randomBytes(16).toString('base64url')

@@ -1,15 +1,9 @@
-import { once } from 'node:events'
 import pg from 'pg'
 import { type Server } from './global-setup'
 
 /** Leaves nothing behind: neither our server and its files nor, on a server of somebody else's, our databases. */
 export default async function globalTeardown(): Promise<void> {
-  const keeper = globalThis.postgresKeeper
-  if (keeper) {
-    keeper.send('stop')
-    await once(keeper, 'exit')
-    return
-  }
+  if (globalThis.stopPostgres) return globalThis.stopPostgres()
   const server = JSON.parse(process.env['TEST_SERVER'] ?? '') as Server
   const admin = new pg.Client(server.adminUrl)
   await admin.connect()
