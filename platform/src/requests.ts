@@ -1,6 +1,6 @@
 import express, { type Request, type RequestHandler, type Response } from 'express'
 import { z } from 'zod'
-import type { Authenticate, Caller } from './authentication'
+import { invalidToken, type Authenticate, type Caller } from './authentication'
 import { IdempotencyKey } from './idempotency'
 import { ProblemError, type Violation } from './problems'
 import type { RouteSpec } from './routes'
@@ -17,7 +17,7 @@ const readForm = express.urlencoded({ ...options, extended: false })
 
 const run = (middleware: RequestHandler, request: Request, response: Response) =>
   new Promise<void>((resolve, reject) => {
-    void middleware(request, response, (error?: unknown) => (error ? reject(error) : resolve()))
+    void middleware(request, response, (error?: unknown) => (error ? reject(error as Error) : resolve()))
   })
 
 /** Refuses a caller that the route is not for: 401, then 403. */
@@ -27,7 +27,10 @@ export async function admit(
   authenticate: Authenticate,
 ): Promise<Caller | undefined> {
   if (spec.access === 'credentials') return undefined
-  const caller = await authenticate(request.headers.authorization)
+  // Node would keep the first of several; who reads another one (a proxy, a log) would see somebody else.
+  const [authorization, ...others] = request.headersDistinct['authorization'] ?? []
+  if (others.length > 0) throw invalidToken('`Authorization` was sent more than once.')
+  const caller = await authenticate(authorization)
   if (spec.access === 'public') return caller
   if (!caller) throw new ProblemError('unauthenticated')
   if (typeof spec.access === 'object' && !spec.access.roles.includes(caller.role))
