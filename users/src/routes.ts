@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { Caller } from '@shop/platform/authentication'
+import { invalidToken, type Caller } from '@shop/platform/authentication'
 import { EntityTags } from '@shop/platform/conditional'
-import { PLATFORM_PROBLEMS, ProblemError, problem, type Violation } from '@shop/platform/problems'
+import { PLATFORM_PROBLEMS, problem, type Violation } from '@shop/platform/problems'
 import { reply, routesOf } from '@shop/platform/routes'
 import { changePassword, changeProfile, findUser, register, type ProfileChanges, type User } from './accounts'
 import type { GrantDeps } from './grants'
@@ -31,11 +31,7 @@ const profileOf = (user: User): z.infer<typeof Profile> => {
 const etagOf = ({ version }: User) => `"${version}"`
 
 /** A token outlives its account by up to 15 minutes. */
-const accountGone = () =>
-  new ProblemError('invalid-token', {
-    detail: 'The account of this access token does not exist.',
-    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
-  })
+const accountGone = () => invalidToken('The account of this access token does not exist.')
 
 /** Fields that only one role has. */
 const OWNERS = { shippingAddress: 'BUYER', storeName: 'SELLER' } as const

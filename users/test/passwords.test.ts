@@ -159,8 +159,12 @@ describe('failed logins', () => {
 
   test('at once are no more than one after the other', async () => {
     const ada = await service.member()
+    const counted = async () => [await failuresIn('address'), await failuresIn('username')] as const
+    const before = await counted()
     const guesses = await Promise.all(times(30, (n) => service.login(ada.username, `guess ${n}`, '198.51.100.5')))
     expect(tally(guesses)).toEqual({ '400 invalid_grant': 10, '429 slow_down': 20 })
+    // What was refused without being tried is on no counter, or the name's own limit would be eaten up by it.
+    expect(await counted()).toEqual(before.map((points) => points + 10))
     await service.login(ada.username, ada.password, '198.51.100.5').expect(429)
     await service.login(ada.username, ada.password, '198.51.100.6').expect(200)
   })
