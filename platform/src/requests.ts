@@ -17,7 +17,7 @@ const readForm = express.urlencoded({ ...options, extended: false })
 
 const run = (middleware: RequestHandler, request: Request, response: Response) =>
   new Promise<void>((resolve, reject) => {
-    void middleware(request, response, (error?: unknown) => (error ? reject(error as Error) : resolve()))
+    void middleware(request, response, (error?: Error) => (error ? reject(error) : resolve()))
   })
 
 /** Refuses a caller that the route is not for: 401, then 403. */
