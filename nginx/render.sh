@@ -2,6 +2,7 @@
 # Renders nginx.conf.template to standard output from these environment variables:
 #
 #   NGINX_RUNTIME_DIR      needed: absolute path of an existing folder for the pid, temporary files and logs
+#   NGINX_CACHE_DIR        $NGINX_RUNTIME_DIR/cache   absolute, made by nginx; where its workers may write
 #   HTTP_HOST              127.0.0.1       address to listen on; [::1] for IPv6
 #   HTTP_PORT              8080
 #   USERS_UPSTREAM         127.0.0.1:8001  host:port, or several with commas between (replicas)
@@ -69,6 +70,8 @@ servers() { # variable, value: prints one `server` line each
 runtime_dir=${NGINX_RUNTIME_DIR-}
 [ -n "$runtime_dir" ] || fail 'NGINX_RUNTIME_DIR is missing: the folder for the pid, temporary files and logs'
 path NGINX_RUNTIME_DIR "$runtime_dir"
+cache_dir=${NGINX_CACHE_DIR-$runtime_dir/cache}
+path NGINX_CACHE_DIR "$cache_dir"
 access_log=${NGINX_ACCESS_LOG-$runtime_dir/access.log}
 path NGINX_ACCESS_LOG "$access_log"
 error_log=${NGINX_ERROR_LOG-$runtime_dir/error.log}
@@ -106,6 +109,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 rendered=$(
   sed \
     -e "s|@NGINX_RUNTIME_DIR@|$(escaped "$runtime_dir")|g" \
+    -e "s|@NGINX_CACHE_DIR@|$(escaped "$cache_dir")|g" \
     -e "s|@NGINX_ACCESS_LOG@|$(escaped "$access_log")|g" \
     -e "s|@NGINX_ERROR_LOG@|$(escaped "$error_log")|g" \
     -e "s|@NGINX_WORKERS@|$workers|g" \

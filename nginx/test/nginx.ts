@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -69,12 +69,19 @@ export type Nginx = {
 const running = new Set<Nginx>()
 afterAll(() => Promise.all([...running].map((each) => each.stop())))
 
+const folders = new Set<string>()
+afterAll(() => Promise.all([...folders].map((folder) => rm(folder, { recursive: true, force: true }))))
+
 /** Renders the template with these variables and runs the real nginx on a free port, limits off unless they are given. */
 export async function startNginx(variables: Record<string, string> = {}): Promise<Nginx> {
   const runtimeDir = mkdtempSync(join(tmpdir(), 'shop nginx ')) // with spaces and for its owner alone, as many a home folder
+  const cacheDir = mkdtempSync(join(tmpdir(), 'shop-nginx-cache-'))
+  chmodSync(cacheDir, 0o711) // workers of a master that runs as root are another user
+  folders.add(cacheDir)
   const port = await freePort()
   const base = {
     NGINX_RUNTIME_DIR: runtimeDir,
+    NGINX_CACHE_DIR: join(cacheDir, 'cache'),
     HTTP_PORT: String(port),
     RATE_LIMIT_RPS: '0',
     LOGIN_RATE_LIMIT_RPM: '0',

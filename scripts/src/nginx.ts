@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Program } from './supervisor'
 import { ROOT, runTool } from './terminal'
 import { needTool, NGINX } from './tools'
@@ -27,6 +28,7 @@ export async function prepareNginx({ dataDir, host, port, url, upstreams, env }:
     HTTP_HOST: host,
     HTTP_PORT: String(port),
     NGINX_RUNTIME_DIR: folder,
+    NGINX_CACHE_DIR: cacheFolder(folder),
   }
   for (const [name, ports] of Object.entries(upstreams)) {
     settings[`${name.toUpperCase()}_UPSTREAM`] = ports.map((each) => `127.0.0.1:${each}`).join(',')
@@ -46,6 +48,14 @@ export async function prepareNginx({ dataDir, host, port, url, upstreams, env }:
     stopSignal: 'SIGQUIT',
     ready: () => answers(`${url}/livez`, () => true),
   }
+}
+
+/** Workers of a master that runs as root are another user, who may not reach a private folder such as one below /root. */
+function cacheFolder(folder: string): string {
+  if (process.getuid?.() !== 0) return join(folder, 'cache')
+  const shared = join('/var/cache/shop-nginx', createHash('sha256').update(folder).digest('hex').slice(0, 16))
+  mkdirSync(dirname(shared), { recursive: true })
+  return shared
 }
 
 /** Settings that render.sh knows; one left empty means its default. */

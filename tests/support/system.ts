@@ -57,6 +57,7 @@ export type Shop = Awaited<ReturnType<typeof startShop>>
 /** Calls through the front door, every answer held to the joined OpenAPI document. */
 export function clientOf(stack: Pick<Stack, 'url'>, document: Contract) {
   const contract = contractOf(document)
+  let someone: Party | undefined
 
   async function call(method: string, target: string, { token, body, headers = {} }: Call = {}): Promise<Answer> {
     const response = await fetch(stack.url + target, {
@@ -90,7 +91,8 @@ export function clientOf(stack: Pick<Stack, 'url'>, document: Contract) {
     if (registered.status !== 201) throw new Error(`not registered: ${registered.text}`)
     const login = await call('POST', '/users/token', { body: { username, password: PASSWORD } })
     if (login.status !== 200) throw new Error(`not logged in: ${login.text}`)
-    return { username, id: registered.body.id as string, token: login.body.access_token as string }
+    someone = { username, id: registered.body.id as string, token: login.body.access_token as string }
+    return someone
   }
 
   /** Many parties, a few at a time: the password hashing of users has a bounded queue. */
@@ -120,8 +122,9 @@ export function clientOf(stack: Pick<Stack, 'url'>, document: Contract) {
       body: { items: lines.map(([productId, quantity]) => ({ productId, quantity })) },
     })
 
+  /** With a token, because anonymous reads may be two seconds old. */
   const available = async (productId: string): Promise<number> =>
-    (await call('GET', `/products/${productId}`)).body.available as number
+    (await call('GET', `/products/${productId}`, someone && { token: someone.token })).body.available as number
 
   return { call, join, joinMany, list, order, available }
 }
