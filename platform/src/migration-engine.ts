@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { PrismaPg } from '@prisma/adapter-pg'
 import {
+  type SqlDriverAdapter,
   type SqlMigrationAwareDriverAdapterFactory,
   bindMigrationAwareSqlAdapterFactory,
 } from '@prisma/driver-adapter-utils'
@@ -19,6 +20,11 @@ let loading: Promise<void> | undefined
 
 /** Prisma Migrate itself, as WebAssembly: nothing is downloaded, and nothing but Node runs. */
 async function load(): Promise<void> {
+  // Here the engine says why it panics, just before it stops for good without an answer: so that must end the process.
+  const panicked = (reason: string): never => {
+    throw new Error(`the migration engine panicked: ${reason}`)
+  }
+  Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: { set_message: panicked } })
   const file = createRequire(__filename)
     .resolve('@prisma/schema-engine-wasm/schema_engine_bg')
     .replace(/\.js$/, '.wasm')
@@ -35,12 +41,12 @@ async function load(): Promise<void> {
 
 /**
  * Runs `use` with an engine whose every statement goes through `client`, so that the caller's transaction, search path and
- * locks are the engine's too. The search path must start with `schema`.
+ * locks are the engine's too. The search path must start with `schema`; `adapt` may change how statements are run.
  */
 export async function withMigrationEngine<T>(
   client: pg.Client,
   schema: string,
-  runScript: (script: string) => Promise<void>,
+  adapt: (adapter: SqlDriverAdapter) => void,
   use: (engine: MigrationEngine) => Promise<T>,
 ): Promise<T> {
   await (loading ??= load())
@@ -50,8 +56,7 @@ export async function withMigrationEngine<T>(
     adapterName: prisma.adapterName,
     connect: async () => {
       const adapter = await prisma.connect()
-      // The adapter's own would cut the script at every semicolon, those in comments and function bodies too.
-      adapter.executeScript = runScript
+      adapt(adapter)
       return adapter
     },
     connectToShadowDb: () => Promise.reject(new Error('no shadow database is used')),
@@ -69,12 +74,5 @@ export async function withMigrationEngine<T>(
 }
 
 /** Looks like a pool to Prisma's adapter, and is one connection. */
-function poolOf(client: pg.Client): pg.Pool {
-  const query = async (config: pg.QueryArrayConfig): Promise<pg.QueryArrayResult> => {
-    const result = await client.query(config)
-    // The adapter doesn't know the type "char" (18) of Postgres's own catalogue, which the engine reads; text (25) will do.
-    for (const field of result.fields) if (field.dataTypeID === 18) field.dataTypeID = 25
-    return result
-  }
-  return Object.assign<pg.Pool, object>(new pg.Pool(), { query })
-}
+const poolOf = (client: pg.Client): pg.Pool =>
+  Object.assign<pg.Pool, object>(new pg.Pool(), { query: client.query.bind(client) })

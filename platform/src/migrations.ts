@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { type SqlDriverAdapter } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
 import { withMigrationEngine } from './migration-engine'
 
@@ -145,7 +146,9 @@ async function applyMigrations(
       throw (failure ??= new Error(`${schema}/${name} failed${describe(error, script)}`, { cause: error }))
     })
   }
-  return withMigrationEngine(client, schema, runScript, async (engine) => {
+  // The adapter's own way would cut the script at every semicolon, those in comments and function bodies too.
+  const adapt = (adapter: SqlDriverAdapter) => void (adapter.executeScript = runScript)
+  return withMigrationEngine(client, schema, adapt, async (engine) => {
     const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList, filters })
     const { editedMigrationNames } = await engine.diagnoseMigrationHistory({
       migrationsList,
