@@ -16,8 +16,8 @@ const readJson = express.json({ ...options, strict: false })
 const readForm = express.urlencoded({ ...options, extended: false })
 
 const run = (middleware: RequestHandler, request: Request, response: Response) =>
-  new Promise<void>((resolve, reject) => {
-    void middleware(request, response, (error?: Error) => (error ? reject(error) : resolve()))
+  new Promise<void>((resolve, reject: (error: Error) => void) => {
+    void middleware(request, response, (error?: unknown) => (error ? reject(error as Error) : resolve()))
   })
 
 /** Refuses a caller that the route is not for: 401, then 403. */
