@@ -7,9 +7,9 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import jwt from 'jsonwebtoken'
-import type { Logger } from 'pino'
 import { ACCESS_TOKEN_SECONDS } from '@shop/platform/authentication'
 import { ConfigError } from '@shop/platform/config'
+import type { Logger } from '@shop/platform/logging'
 
 /** An RSA public key as a JWK (RFC 7517, RFC 7518 §6.3.1). */
 export type PublicJwk = { kty: 'RSA'; n: string; e: string; use: 'sig'; alg: 'RS256'; kid: string }

@@ -1,8 +1,8 @@
 import type { Express, RequestHandler } from 'express'
-import type { Logger } from 'pino'
 import { bearerAuthentication } from '@shop/platform/authentication'
 import { httpApp } from '@shop/platform/http'
 import { localKeys } from '@shop/platform/keys'
+import type { Logger } from '@shop/platform/logging'
 import { PROBLEMS } from './problems'
 import { routes, type Deps } from './routes'
 

@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { Logger } from 'pino'
 import { ACCESS_TOKEN_SECONDS } from '@shop/platform/authentication'
+import type { Logger } from '@shop/platform/logging'
 import { err, ok, type Result } from '@shop/platform/result'
 import type { AccessTokens } from './access-tokens'
 import type { PrismaClient } from './accounts'

@@ -13,9 +13,10 @@ import { failureLimits } from '../src/failure-limits'
 import { makeHashing, type Hashing } from '../src/hashing'
 import type { Deps } from '../src/routes'
 
-export const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+export { publicKey }
 const [issuer, audience] = ['shop-users', 'shop']
-export const tokens = accessTokens({ privateKey, issuer, audience })
+const tokens = accessTokens({ privateKey, issuer, audience })
 export const [kid] = tokens.publicKeys.keys()
 
 /** A token of the service's own key, with whatever is to be different about it. */
