@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { z } from 'zod'
 import { KeysUnavailable, type KeySource } from './keys'
@@ -24,24 +25,27 @@ export const invalidToken = (detail?: string): ProblemError =>
     headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
   })
 
-/** Verified tokens are kept until they expire: checking a signature costs more than the rest of a small request. */
+/** Verified tokens are kept until they expire or their key goes: checking a signature costs more than the rest of a small request. */
 const KEPT_TOKENS = 10_000
 
-type Verified = { caller: Caller; expiresAtMs: number }
+type Verified = { caller: Caller; kid: string; key: KeyObject; expiresAtMs: number }
 
 export function bearerAuthentication(options: { keys: KeySource; issuer: string; audience: string }): Authenticate {
   const kept = new Map<string, Verified>()
   return async (authorization) => {
     if (authorization === undefined) return undefined
+    if (!options.keys.ready()) throw new ProblemError('keys-unavailable')
     const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
     if (!token) throw invalidToken()
     const known = kept.get(token)
-    if (known && Date.now() < known.expiresAtMs) return known.caller
+    if (known && Date.now() < known.expiresAtMs && (await options.keys.find(known.kid)) === known.key)
+      return known.caller
     kept.delete(token)
     const header = Header.safeParse(decodeHeader(token))
-    if (!options.keys.ready()) throw new ProblemError('keys-unavailable')
     if (!header.success) throw invalidToken()
-    const verified = verify(token, await findKey(options.keys, header.data.kid), options)
+    const { kid } = header.data
+    const key = await findKey(options.keys, kid)
+    const verified = { ...verify(token, key, options), kid, key }
     if (kept.size >= KEPT_TOKENS) kept.delete(kept.keys().next().value ?? '') // the one that came first
     kept.set(token, verified)
     return verified.caller
@@ -67,15 +71,15 @@ function decodeHeader(token: string): unknown {
   }
 }
 
-function verify(token: string, key: jwt.Secret, { issuer, audience }: { issuer: string; audience: string }): Verified {
+function verify(token: string, key: KeyObject, { issuer, audience }: { issuer: string; audience: string }) {
   const claims = Claims.safeParse(claimsOf(token, key, issuer, audience))
   if (!claims.success) throw invalidToken()
   const { sub, role, iat, exp } = claims.data
   if (iat > Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) throw invalidToken()
-  return { caller: { id: sub, role }, expiresAtMs: exp * 1000 }
+  return { caller: { id: sub, role }, expiresAtMs: Math.min(exp, iat + ACCESS_TOKEN_SECONDS) * 1000 }
 }
 
-function claimsOf(token: string, key: jwt.Secret, issuer: string, audience: string): unknown {
+function claimsOf(token: string, key: KeyObject, issuer: string, audience: string): unknown {
   try {
     return jwt.verify(token, key, {
       algorithms: ['RS256'],
@@ -85,7 +89,8 @@ function claimsOf(token: string, key: jwt.Secret, issuer: string, audience: stri
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     })
   } catch (error) {
-    if (error instanceof jwt.JsonWebTokenError) throw invalidToken() // includes TokenExpiredError and NotBeforeError
+    // JsonWebTokenError includes TokenExpiredError and NotBeforeError; a payload that is no JSON comes as it is.
+    if (error instanceof jwt.JsonWebTokenError || error instanceof SyntaxError) throw invalidToken()
     throw error
   }
 }
