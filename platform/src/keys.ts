@@ -2,10 +2,12 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 
-const KeySetDocument = z.object({
-  keys: z.array(
-    z.looseObject({ kty: z.string(), kid: z.string().min(1), use: z.string().optional(), alg: z.string().optional() }),
-  ),
+const KeySetDocument = z.object({ keys: z.array(z.unknown()) })
+const SigningKey = z.looseObject({
+  kty: z.literal('RSA'),
+  kid: z.string().min(1),
+  use: z.literal('sig').optional(),
+  alg: z.literal('RS256').optional(),
 })
 type Keys = ReadonlyMap<string, KeyObject>
 
@@ -76,11 +78,20 @@ async function fetchKeys(url: string): Promise<Keys> {
   })
   if (!response.ok) throw new Error(`key set answered ${response.status}`)
   const { keys } = KeySetDocument.parse(await response.json())
-  const usable = keys.filter(
-    (key) => key.kty === 'RSA' && (key.use ?? 'sig') === 'sig' && (key.alg ?? 'RS256') === 'RS256',
-  )
+  const usable = keys.flatMap(signingKey)
   if (usable.length === 0) throw new Error('key set has no RS256 signing key')
-  return new Map(usable.map((key) => [key.kid, createPublicKey({ format: 'jwk', key })]))
+  return new Map(usable)
+}
+
+/** RFC 7517 §5: keys of a set that are of another kind or incomplete are ignored. */
+function signingKey(candidate: unknown): [string, KeyObject][] {
+  const parsed = SigningKey.safeParse(candidate)
+  if (!parsed.success) return []
+  try {
+    return [[parsed.data.kid, createPublicKey({ format: 'jwk', key: parsed.data })]]
+  } catch {
+    return [] // without modulus or exponent
+  }
 }
 
 /** The issuer's own keys, at hand. */
