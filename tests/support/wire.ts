@@ -15,7 +15,8 @@ export type Wire = {
   close(): Promise<void>
 }
 
-export async function openWire(url: string): Promise<Wire> {
+/** `port`: where the wire listens, a free one unless told. */
+export async function openWire(url: string, port = 0): Promise<Wire> {
   const target = new URL(url)
   const sockets = new Set<net.Socket>()
   let holed = false
@@ -49,7 +50,7 @@ export async function openWire(url: string): Promise<Wire> {
       else client.write(data)
     })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const wired = new URL(url)
   wired.hostname = '127.0.0.1'
