@@ -73,7 +73,7 @@ const folders = new Set<string>()
 afterAll(() => Promise.all([...folders].map((folder) => rm(folder, { recursive: true, force: true }))))
 
 /** Renders the template with these variables and runs the real nginx on a free port, limits off unless they are given. */
-export async function startNginx(variables: Record<string, string> = {}): Promise<Nginx> {
+async function startNginx(variables: Record<string, string> = {}): Promise<Nginx> {
   const runtimeDir = mkdtempSync(join(tmpdir(), 'shop nginx ')) // with spaces and for its owner alone, as many a home folder
   const cacheDir = mkdtempSync(join(tmpdir(), 'shop-nginx-cache-'))
   chmodSync(cacheDir, 0o711) // workers of a master that runs as root are another user

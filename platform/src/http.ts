@@ -201,7 +201,7 @@ function sendReply(
 }
 
 /** RFC 9457. */
-export function sendProblem(request: Request, response: Response, problems: ProblemTable, reply: ProblemReply): void {
+function sendProblem(request: Request, response: Response, problems: ProblemTable, reply: ProblemReply): void {
   const body = bodyOf(request, problems, reply)
   setProblemHeaders(response, problems, reply)
   response.status(body.status).setHeader('Content-Type', 'application/problem+json')

@@ -5,7 +5,7 @@ import { IdempotencyKey } from './idempotency'
 import { ProblemError, type Violation } from './problems'
 import type { RouteSpec } from './routes'
 
-export const BODY_LIMIT_BYTES = 100_000
+const BODY_LIMIT_BYTES = 100_000
 
 const refuseEmpty = (_request: unknown, _response: unknown, body: Buffer) => {
   if (body.length === 0) throw new ProblemError('malformed-json', { detail: 'The body is empty.' })

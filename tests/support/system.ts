@@ -55,7 +55,7 @@ export async function startShop(options: StackOptions = {}) {
 export type Shop = Awaited<ReturnType<typeof startShop>>
 
 /** Calls through the front door, every answer held to the joined OpenAPI document. */
-export function clientOf(stack: Pick<Stack, 'url'>, document: Contract) {
+function clientOf(stack: Pick<Stack, 'url'>, document: Contract) {
   const contract = contractOf(document)
   let someone: Party | undefined
 
