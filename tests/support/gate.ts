@@ -3,7 +3,7 @@ import type pg from 'pg'
 
 /**
  * A race without luck: takes the lock that `lock` asks for, starts all callers, waits until `queued` of them (all, unless told)
- * stand in front of it, lets them go together, and returns what each came to. Stay below the callers' lock_timeout (2 s).
+ * stand in front of it, lets them go together, and returns what each came to. (A caller waits for a lock_timeout of 2 s.)
  */
 export async function raceThroughGate<T>(
   owner: pg.Pool,
@@ -12,33 +12,32 @@ export async function raceThroughGate<T>(
   queued = callers.length,
 ): Promise<PromiseSettledResult<T>[]> {
   const gate = await owner.connect()
-  let attempts: Promise<PromiseSettledResult<T>[]> | undefined
+  let over = false
+  let attempts: Promise<PromiseSettledResult<T>[]> = Promise.resolve([])
   try {
     await gate.query('begin')
     const { rowCount } = await gate.query(lock.text, lock.values)
     if (!rowCount) throw new Error('the gate locks no row')
-    attempts = Promise.allSettled(callers.map((call) => call()))
-    await untilQueued(owner, queued)
+    attempts = Promise.allSettled(callers.map((call) => call())).finally(() => (over = true))
+    await untilQueued(owner, queued, () => over)
     await gate.query('commit')
-    return await attempts
-  } finally {
-    // Without an answer to `commit` above this ends the transaction, and thereby the callers' wait.
-    gate.release(true)
-    await attempts
+    gate.release()
+  } catch (error) {
+    gate.release(true) // ends its transaction, and thereby the callers' wait
+    throw new Error(`no race: ${(error as Error).message}`, { cause: await attempts })
   }
+  return attempts
 }
 
-/** Waits until `count` statements of this database stand in front of a lock. */
-export async function untilQueued(owner: pg.Pool, count: number, patienceMs = 1_500): Promise<void> {
-  const deadline = Date.now() + patienceMs
-  for (;;) {
+/** Waits until `count` statements of this database stand in front of a lock; gives up after 10 s, or when `over`. */
+export async function untilQueued(owner: pg.Pool, count: number, over = () => false): Promise<void> {
+  for (const deadline = Date.now() + 10_000; ; await sleep(5)) {
     // Not on the gate's own connection: inside of a transaction Postgres repeats its first view of pg_stat_activity.
     const { rows } = await owner.query<{ waiting: number }>(
       `select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
     )
     const waiting = rows[0]?.waiting ?? 0
     if (waiting >= count) return
-    if (Date.now() > deadline) throw new Error(`only ${waiting} of ${count} statements wait for a lock`)
-    await sleep(5)
+    if (over() || Date.now() > deadline) throw new Error(`only ${waiting} of ${count} statements wait for a lock`)
   }
 }
