@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ColumnTypeEnum, type SqlDriverAdapter } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
-import { withMigrationEngine } from '../../platform/src/migration-engine'
-import { type TestDatabase, createDatabase } from '../support/database'
+import { withMigrationEngine } from '../src/migration-engine'
+import { type TestDatabase, createDatabase } from '../../tests/support/database'
 
 // Prisma's client believes its datamodel, Postgres the migrations: the engine compares them.
 
