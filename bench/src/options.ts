@@ -1,0 +1,85 @@
+import { parseArgs } from 'node:util'
+import { UserError } from '../../scripts/src/terminal'
+
+export const SECTIONS = ['hot', 'spread', 'keys', 'sold-out', 'reads', 'two-processes', 'growth', 'profile'] as const
+export type Section = (typeof SECTIONS)[number]
+
+export type Options = {
+  sections: readonly Section[]
+  /** Of load in one cell. */
+  seconds: number
+  rounds: number
+  connections: readonly number[]
+  /** Orders of the past in the two sizes that are compared. */
+  growth: { small: number; large: number }
+  logLevel: string
+  /** Where the scratch data goes; a folder of its own is made there. It has to be a disk, or durability costs nothing. */
+  scratch: string | undefined
+  /** Small sizes: the figures are not worth keeping. */
+  quick: boolean
+  /** Keeps what latest.json has of sections that are not measured now. */
+  merge: boolean
+  readmeOnly: boolean
+}
+
+export const USAGE = `npm run bench -- [options]
+  --only a,b         sections: ${SECTIONS.join(', ')} (all but profile)
+  --seconds n        load in each cell (8)
+  --rounds n         rounds, whose median counts (3)
+  --connections a,b  of the placing sections (1,16,64,256)
+  --growth n         orders of the past in the large size (1e7), compared with --growth-from (1e4)
+  --log-level l      of the services (info, as they come)
+  --scratch folder   where the scratch data goes, on a disk (bench/)
+  --quick            small sizes, for trying it: 2 seconds, 1 round, 1 and 64 connections, growth to 1e5
+  --merge            keeps what bench/results/latest.json has of the other sections; without it, and with --quick, a run of
+                     some sections is only shown, and kept in bench/results/partial.json
+  --readme           measures nothing: writes the README's section and the plot again from bench/results/latest.json`
+
+export function optionsFrom(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string', default: SECTIONS.filter((name) => name !== 'profile').join(',') },
+      seconds: { type: 'string' },
+      rounds: { type: 'string' },
+      connections: { type: 'string' },
+      growth: { type: 'string' },
+      'growth-from': { type: 'string', default: '1e4' },
+      'log-level': { type: 'string', default: 'info' },
+      scratch: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      merge: { type: 'boolean', default: false },
+      readme: { type: 'boolean', default: false },
+    },
+  })
+  const quick = values.quick
+  return {
+    sections: list(values.only).map(sectionOf),
+    seconds: number('seconds', values.seconds ?? (quick ? '2' : '8')),
+    rounds: number('rounds', values.rounds ?? (quick ? '1' : '3')),
+    connections: list(values.connections ?? (quick ? '1,64' : '1,16,64,256')).map((n) => number('connections', n)),
+    growth: {
+      small: number('growth-from', values['growth-from']),
+      large: number('growth', values.growth ?? (quick ? '1e5' : '1e7')),
+    },
+    logLevel: values['log-level'],
+    scratch: values.scratch,
+    quick,
+    merge: values.merge,
+    readmeOnly: values.readme,
+  }
+}
+
+const list = (text: string): string[] => text.split(',').map((each) => each.trim())
+
+function sectionOf(name: string): Section {
+  const found = SECTIONS.find((section) => section === name)
+  if (!found) throw new UserError(`--only: there is no section ${name}\n\n${USAGE}`)
+  return found
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new UserError(`--${name}: ${text} is no whole number above 0`)
+  return value
+}

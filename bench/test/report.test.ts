@@ -1,0 +1,167 @@
+import { parsePgbench } from '../src/baseline'
+import { cpuPerAnswer } from '../src/cpu'
+import { median, verdictsOn, type Cell, type Results } from '../src/figures'
+import { parseWrk } from '../src/load'
+import { optionsFrom } from '../src/options'
+import { ordersPlot } from '../src/plot'
+import { selfTimes } from '../src/profile'
+import { readmeSection, screen, table, withSection } from '../src/report'
+
+const cell = (subject: string, mode: string, connections: number, ...rates: number[]): Cell => ({
+  section: 'placing',
+  subject,
+  mode,
+  connections,
+  samples: rates.map((perSecond) => ({ perSecond, p50Ms: 10, p99Ms: 60, cpu: { orders: 0.25, postgres: 0.125 } })),
+})
+const cells = [
+  cell('batching', 'hot', 64, 4000, 4400, 5000),
+  cell('pgbench', 'hot', 64, 800, 1100, 500),
+  cell('plain', 'hot', 64, 400, 400, 400),
+]
+const results: Results = {
+  measuredAt: '2026-11-21T08:30:00.000Z',
+  machine: {
+    cores: '2 cores',
+    cpu: 'a processor',
+    memory: '24 GB',
+    system: 'Linux',
+    node: 'Node 20',
+    postgres: 'Postgres 18.4',
+    nginx: 'Nginx 1.22',
+    wrk: 'wrk 4.1',
+    pgbench: 'pgbench 15',
+  },
+  settings: { seconds: 8, rounds: 3, logLevel: 'info', growth: { small: 1e4, large: 1e7 } },
+  notes: ['A note.'],
+  cells,
+  verdicts: verdictsOn(cells),
+}
+
+test('a median is the middle value, or the mean of the middle two', () => {
+  expect([median([3]), median([10, 9, 100]), median([1, 2, 3, 10])]).toEqual([3, 10, 2.5])
+  expect(() => median([])).toThrow('no median')
+})
+
+test('ratios are taken round by round, and held to what is wanted', () => {
+  expect(verdictsOn(cells)).toEqual([
+    { title: 'hot, 64 clients: orders/s ÷ pgbench', value: 5, spread: [4, 10], wanted: '≥ 4', holds: true },
+    { title: 'hot, 64 clients: batching ÷ plain', value: 11, spread: [10, 12.5] },
+    { title: 'hot, 64 clients: p99 ÷ p50', value: 6, spread: [6, 6], wanted: '≤ 5', holds: false },
+  ])
+})
+
+test('wrk’s last line counts; without it the run is an error', () => {
+  const output =
+    'Running 2s test @ http://127.0.0.1:8080\n\n{"requests":3000,"microseconds":2000000,"p50":1500,"p99":9250,"refused":7,"broken":1}\n'
+  expect(parseWrk(output)).toEqual({
+    perSecond: 1500,
+    answers: 3000,
+    refused: 7,
+    broken: 1,
+    p50Ms: 1.5,
+    p99Ms: 9.25,
+  })
+  expect(() => parseWrk('Running 2s test\n')).toThrow('without a summary')
+})
+
+test('pgbench’s rate excludes its connecting, and a failed or aborted client is an error', () => {
+  const good = `pgbench (15.18, server 18.4)
+number of transactions actually processed: 1340
+number of failed transactions: 0 (0.000%)
+latency average = 95.123 ms
+initial connection time = 61.2 ms
+tps = 672.811234 (without initial connection time)
+`
+  expect(parsePgbench(good)).toEqual({ perSecond: 672.811234, meanMs: 95.123 })
+  expect(() => parsePgbench(good.replace('transactions: 0', 'transactions: 3'))).toThrow('did not do')
+  expect(() => parsePgbench(`${good}pgbench: error: client 3 script 0 aborted in command 2`)).toThrow('did not do')
+  expect(() => parsePgbench('connection refused')).toThrow('did not do')
+})
+
+test('CPU is divided by the answers, and idle processes are left out', () => {
+  const [before, after] = [
+    { orders: 100, swagger: 5 },
+    { orders: 350, swagger: 5, postgres: 40 },
+  ]
+  expect(cpuPerAnswer(before, after, 1000)).toEqual({ orders: 0.25, postgres: 0.04 })
+  expect(cpuPerAnswer(before, after, 0)).toBeUndefined()
+})
+
+test('a profile says where time went by package and by function, without idle time and loading', () => {
+  const frame = (functionName: string, url = '', lineNumber = 0) => ({ functionName, url, lineNumber })
+  const profile = {
+    nodes: [
+      { id: 1, callFrame: frame('(root)'), children: [2, 3, 5, 6] },
+      { id: 2, callFrame: frame('(idle)') },
+      { id: 3, callFrame: frame('log', 'file:///shop/node_modules/pino/lib/log.js', 9), children: [4] },
+      { id: 4, callFrame: frame('writeString') },
+      { id: 5, callFrame: frame('place', 'file:///shop/orders/dist/place.js', 4) },
+      { id: 6, callFrame: frame('wrapSafe', 'node:internal/modules/cjs/loader', 1421), children: [7] },
+      { id: 7, callFrame: frame('main', 'file:///shop/orders/dist/main.js', 1) },
+    ],
+    samples: [2, 3, 4, 5, 7],
+    timeDeltas: [500, 10, 30, 60, 300],
+  }
+  expect(selfTimes(JSON.stringify(profile), '/shop', 9)).toEqual([
+    ' 60.0 %  orders/dist/place.js',
+    ' 40.0 %  pino',
+    '',
+    ' 60.0 %  place  orders/dist/place.js:5',
+    ' 30.0 %  writeString',
+    ' 10.0 %  log  node_modules/pino/lib/log.js:10',
+  ])
+})
+
+test('options have sizes for every purpose, and a wrong one is named', () => {
+  expect(optionsFrom([])).toMatchObject({
+    rounds: 3,
+    connections: [1, 16, 64, 256],
+    growth: { small: 1e4, large: 1e7 },
+  })
+  expect(optionsFrom([]).sections).not.toContain('profile')
+  expect(optionsFrom(['--quick', '--only', 'hot, reads', '--growth', '2e4'])).toMatchObject({
+    sections: ['hot', 'reads'],
+    rounds: 1,
+    growth: { large: 20000 },
+  })
+  expect(() => optionsFrom(['--only', 'cold'])).toThrow('there is no section cold')
+  expect(() => optionsFrom(['--rounds', '0'])).toThrow('--rounds: 0')
+})
+
+test('tables line up', () => {
+  expect(
+    table([
+      ['', 'rate'],
+      ['hot', '1,000'],
+      ['spread', '9'],
+    ]),
+  ).toEqual(['         rate', 'hot     1,000', 'spread      9'])
+})
+
+test('the screen shows every cell and says what misses', () => {
+  const text = screen(results)
+  expect(text).toMatch(/placing, hot, batching +64 +4,400 +4,000 +5,000 +10 +60 +0.38/)
+  expect(text).toMatch(/p99 ÷ p50 +6 +6–6 +≤ 5 +MISSED/)
+  expect(text).toMatch(/placing, hot, batching +orders 0.25, postgres 0.13/)
+})
+
+test('the README’s section replaces what is between its marks, and nothing else', () => {
+  const section = readmeSection(results)
+  expect(section).toContain('| one product | 64 | 800 | 400 | 4,400 | 10 | 60 |')
+  expect(section).toContain('on 2026-11-21: 2 cores, a processor')
+  const readme = '# Shop\n<!-- bench:start -->\nold\n<!-- bench:end -->\nlast\n'
+  const once = withSection(readme, section)
+  expect(once).toBe(`# Shop\n<!-- bench:start -->\n\n${section}\n\n<!-- bench:end -->\nlast\n`)
+  expect(withSection(once, section)).toBe(once)
+  expect(withSection('# Shop\n', section)).toBe('# Shop\n')
+})
+
+test('the plot has a line for everybody who placed orders, and is well-formed', () => {
+  const svg = ordersPlot(cells)
+  expect(svg.match(/<polyline points="[^"]+"/g)).toHaveLength(3)
+  expect(svg.match(/<circle /g)).toHaveLength(3)
+  expect(svg).not.toMatch(/NaN|undefined|Infinity/)
+  const opened = svg.match(/<(?!\/)\w+(?=[ >])[^>]*(?<!\/)>/g) ?? []
+  expect(svg.match(/<\/\w+>/g)).toHaveLength(opened.length)
+})
