@@ -1,5 +1,5 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
 import type { Logger } from 'pino'
 
@@ -12,15 +12,23 @@ export type RunningServer = {
 /** Serves until drained. Above Nginx's 30 s upstream keep-alive, or a POST meets a connection that is just being closed. */
 export async function listen(
   handler: RequestListener,
-  { port, host }: { port: number; host: string },
+  { port, host, arriveWithinMs = 10_000 }: { port: number; host: string; arriveWithinMs?: number },
 ): Promise<RunningServer> {
-  const server = createServer(handler)
+  // Node looks for what is over time every 30 s unless told.
+  const server = createServer({ connectionsCheckingInterval: arriveWithinMs / 10 }, handler)
   let draining = false
   server.keepAliveTimeout = 65_000
-  server.headersTimeout = 10_000
-  server.requestTimeout = 10_000
-  server.prependListener('request', (_request, response) => {
+  server.headersTimeout = arriveWithinMs
+  server.requestTimeout = arriveWithinMs
+  const answers = new Map<Socket, Set<ServerResponse>>()
+  server.on('connection', (socket) => {
+    answers.set(socket, new Set())
+    socket.once('close', () => answers.delete(socket))
+  })
+  server.prependListener('request', ({ socket }, response) => {
     if (draining) response.setHeader('Connection', 'close')
+    answers.get(socket)?.add(response)
+    response.once('close', () => answers.get(socket)?.delete(response))
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -30,16 +38,31 @@ export async function listen(
     port: (server.address() as AddressInfo).port,
     drain: () => {
       draining = true
-      return closed(server)
+      // Or the client would send its next request on a connection that is just being closed.
+      for (const each of answers.values())
+        for (const response of each) if (!response.headersSent) response.setHeader('Connection', 'close')
+      return closed(server, () => {
+        for (const [socket, { size }] of answers) if (size === 0) socket.destroy()
+      })
     },
   }
 }
 
-/** `close()` alone waits out the keep-alive of a connection whose request was under way. */
-async function closed(server: Server): Promise<void> {
-  const idle = setInterval(() => server.closeIdleConnections(), 50)
+/** How long a connection may take, after the drain has begun, to bring the request that it was opened for. */
+const SILENCE_MS = 1_000
+
+/**
+ * `close()` alone waits out the keep-alive of a connection whose request was under way, and waits for ever for one that was
+ * opened and never brings a request: it also ends the watch over timeouts.
+ */
+async function closed(server: Server, dropSilent: () => void): Promise<void> {
+  const began = performance.now()
+  const watch = setInterval(() => {
+    server.closeIdleConnections()
+    if (performance.now() - began > SILENCE_MS) dropSilent()
+  }, 50)
   await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve()))).finally(
-    () => clearInterval(idle),
+    () => clearInterval(watch),
   )
 }
 
@@ -49,7 +72,7 @@ const EXIT_WITHIN_MS = 9_500
  * Runs `stop` once at SIGTERM or SIGINT and exits: 0 when everything was drained, 1 when that took too long. A bug that nobody
  * caught is logged and ends the process; whoever supervises starts it anew.
  */
-export function exitOnSignal(log: Logger, stop: () => Promise<void>): void {
+function exitOnSignal(log: Logger, stop: () => Promise<void>, exitWithinMs = EXIT_WITHIN_MS): void {
   let stopping = false
   const end = (signal: string) => {
     if (stopping) return
@@ -58,7 +81,7 @@ export function exitOnSignal(log: Logger, stop: () => Promise<void>): void {
     setTimeout(() => {
       log.error('still busy, exiting all the same')
       process.exit(1)
-    }, EXIT_WITHIN_MS).unref()
+    }, exitWithinMs).unref()
     stop().then(
       () => {
         log.info('drained')
@@ -84,12 +107,17 @@ export async function runService(options: {
   config: { PORT: number; HOST: string }
   log: Logger
   stop?: () => Promise<void>
+  exitWithinMs?: number
 }): Promise<void> {
-  const { app, config, log, stop } = options
-  const server = await listen(app, { port: config.PORT, host: config.HOST })
-  log.info({ port: server.port }, 'listening')
-  exitOnSignal(log, async () => {
-    await server.drain()
-    await stop?.()
-  })
+  const { app, config, log, stop, exitWithinMs } = options
+  const starting = listen(app, { port: config.PORT, host: config.HOST })
+  exitOnSignal(
+    log,
+    async () => {
+      await (await starting).drain()
+      await stop?.()
+    },
+    exitWithinMs,
+  )
+  log.info({ port: (await starting).port }, 'listening')
 }
