@@ -30,6 +30,7 @@ let issuing: Server
 let url: string
 let answer: Answer
 let asked: number
+let paths: (string | undefined)[]
 let onAsked: (() => void)[]
 let lines: string[]
 let keys: ReturnType<typeof remoteKeys>
@@ -44,10 +45,12 @@ beforeEach(async () => {
     ],
   })
   asked = 0
+  paths = []
   onAsked = []
   lines = []
   issuing = createServer((request, response) => {
     asked++
+    paths.push(request.url)
     answer(request, response)
     for (const notice of onAsked) notice()
   }).listen(0, '127.0.0.1')
@@ -140,10 +143,11 @@ describe('before there is a set', () => {
     keys.stop()
     // The failure is logged at the moment at which the next attempt would have been planned, half a second ahead.
     while (lines.length === 0) await new Promise((resolve) => setImmediate(resolve))
-    const later = remoteKeys({ url, log })
+    const atOtherPath = url.replace('/keys', '/other')
+    const later = remoteKeys({ url: atOtherPath, log })
     await askedTimes(3)
     later.stop()
-    expect(asked).toBe(3)
+    expect(paths).toEqual(['/keys', '/other', '/other'])
   })
 })
 
