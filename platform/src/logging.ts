@@ -36,7 +36,8 @@ export const makeLog = (service: string, level: string, destination?: Destinatio
         censor: '[redacted]',
       },
     },
-    destination ?? pino.destination(1),
+    // Line by line: written behind our back, the last ones, which say why a process ends, come in disorder or not at all.
+    destination ?? pino.destination({ dest: 1, sync: true }),
   )
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/
