@@ -11,7 +11,7 @@ import { untilDone } from '@shop/platform/periodic'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
 import { batchingOrderStore } from './adapters/postgres/batching-order-store'
-import { postgresOrderStore } from './adapters/postgres/order-store'
+import { SESSION_SETTINGS, postgresOrderStore } from './adapters/postgres/order-store'
 import { EXAMPLE } from './adapters/http/schemas'
 import { ordersApp } from './app'
 import { makePlaceDemoOrder } from './application/place-demo-order'
@@ -39,6 +39,7 @@ const pool = openPool({
   max: config.DATABASE_POOL_SIZE,
   applicationName: 'orders',
   onError: (error) => log.warn({ err: error }, 'postgres connection lost'),
+  settings: SESSION_SETTINGS,
 })
 const keys = remoteKeys({ url: config.JWKS_URL, log })
 const sweep = sweepExpiredKeys({ pool, schema: 'orders', log })

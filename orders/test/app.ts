@@ -7,6 +7,7 @@ import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
+import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
 import { ordersApp } from '../src/app'
 import { document } from '../src/document'
 import { catalogue } from './shop'
@@ -21,6 +22,7 @@ export async function startOrders({ connections = 10, store = batchingOrderStore
     max: connections,
     applicationName: 'orders',
     onError: () => undefined,
+    settings: SESSION_SETTINGS,
   })
   const app = ordersApp({
     orders: store(pool),

@@ -6,6 +6,7 @@ import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { untilQueued } from '../../tests/support/gate'
 import { memoryOrderStore, type MemoryProduct } from '../src/adapters/memory/order-store'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
+import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
 import type { OrderStore, Placed, Placement, PlacementRefusal } from '../src/application/ports'
 import { cancel } from '../src/domain/order'
 import type { Result } from '../src/domain/result'
@@ -22,6 +23,7 @@ const aPool = (max = 10) => {
     max,
     applicationName: 'orders',
     onError: () => undefined,
+    settings: SESSION_SETTINGS,
   })
   pools.push(pool)
   return pool

@@ -109,6 +109,18 @@ test('lines that are each in stock but not together are short', async () => {
   expect(await shop.available(id)).toBe(5)
 })
 
+test('an id written in upper case is the same product: its lines are summed', async () => {
+  const buyer = aBuyer()
+  const { id } = await shop.addProduct({ available: 5 })
+  const order = await buyer.order([
+    [id.toUpperCase(), 3],
+    [id, 2],
+  ])
+  expect(order.status).toBe(201)
+  expect(order.body.items).toMatchObject([{ productId: id, quantity: 5 }])
+  expect(await shop.available(id)).toBe(0)
+})
+
 test('unknown and disabled products are reported together, before any shortage', async () => {
   const buyer = aBuyer()
   const disabled = await shop.addProduct({ available: 5, active: false })

@@ -2,7 +2,7 @@ import { openPool } from '@shop/platform/postgres'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
-import { postgresOrderStore } from '../src/adapters/postgres/order-store'
+import { SESSION_SETTINGS, postgresOrderStore } from '../src/adapters/postgres/order-store'
 import { orderStoreContract } from './order-store.contract'
 import { catalogue } from './shop'
 
@@ -16,6 +16,7 @@ beforeAll(async () => {
     max: 5,
     applicationName: 'orders',
     onError: () => undefined,
+    settings: SESSION_SETTINGS,
   })
 })
 

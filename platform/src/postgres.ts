@@ -34,6 +34,8 @@ export function openPool(options: {
   max: number
   applicationName: string
   onError: (error: Error) => void
+  /** Settings of each of its sessions, by name. */
+  settings?: Readonly<Record<string, string>>
 }): pg.Pool {
   const pool = new pg.Pool({
     connectionString: options.connectionString,
@@ -48,7 +50,7 @@ export function openPool(options: {
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it, though its types say void
-    onConnect: prepareConnection,
+    onConnect: (client) => prepareConnection(client, { timezone: 'UTC', ...options.settings }), // Prisma's adapter reads and writes as if in UTC
   })
   const reported = new WeakSet<Error>()
   const report = (error: Error): void => {
@@ -61,10 +63,13 @@ export function openPool(options: {
   return pool
 }
 
-async function prepareConnection(client: pg.ClientBase): Promise<void> {
-  const run = (text: string) => client.query({ text, query_timeout: CONNECT_TIMEOUT_MS } as pg.QueryConfig)
-  // Prisma's adapter writes and reads timestamps as if every session were in UTC.
-  await run(`set time zone 'UTC'`)
+async function prepareConnection(client: pg.ClientBase, settings: Readonly<Record<string, string>>): Promise<void> {
+  const run = (text: string, values: unknown[] = []) =>
+    client.query({ text, values, query_timeout: CONNECT_TIMEOUT_MS } as pg.QueryConfig)
+  await run('select set_config(name, value, false) from unnest($1::text[], $2::text[]) as setting (name, value)', [
+    Object.keys(settings),
+    Object.values(settings),
+  ])
   // Lets the server stop a statement (and free its locks) when we have vanished. Some platforms refuse it: never mind.
   await run(`set client_connection_check_interval = '1s'`).catch((error: unknown) => {
     if (!(error instanceof pg.DatabaseError)) throw error
