@@ -7,7 +7,8 @@ const isStorable = (text: string) => !text.includes('\u0000') && text.isWellForm
 export const text = (min: number, max: number) =>
   z.string().min(min).max(max).refine(isStorable, 'must not contain U+0000 or lone surrogates')
 
-export const Id = z.uuid().meta({ description: 'UUID' })
+/** Either case is one id (RFC 9562 §4); in lower case it is what Postgres returns, so that ids can be compared as text. */
+export const Id = z.uuid().toLowerCase().meta({ description: 'UUID' })
 
 /** RFC 3339 in UTC. */
 export const Timestamp = z.iso.datetime().meta({ example: '2026-11-21T08:30:00.000Z' })

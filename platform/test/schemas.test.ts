@@ -33,6 +33,10 @@ test('lengths are in code points, as JSON Schema counts them', () => {
   expect(accepts(text(4, 9), '👍'.repeat(3))).toBe(false)
 })
 
+test('an id is the same in either case', () => {
+  expect(Id.parse('01980000-0000-7000-8000-00000000C0FE')).toBe('01980000-0000-7000-8000-00000000c0fe')
+})
+
 test.each([
   ['1', 1],
   ['100', 100],
