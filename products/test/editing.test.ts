@@ -85,7 +85,7 @@ test.each(['"2-10"', '"0"', '"10-1"', '"11-10"', '"01-10"', '""', '"-10"', '"non
   },
 )
 
-test.each(['1', '"1', 'W/1', '"1" "2"', '"1",'])('If-Match of %s is malformed', async (match) => {
+test.each(['1', '"1', 'W/1', '"1" "2"', '"1", 1'])('If-Match of %s is malformed', async (match) => {
   const seller = aSeller()
   const { id, body } = await shop.create(seller)
   const refused = await shop.patch(seller, id, match, { priceCents: 1 })
