@@ -28,4 +28,4 @@ export function ifMatch(header: string | undefined, version: number): 'missing' 
 }
 
 /** A weak tag from the bytes, for answers that have no version of their own (lists). */
-export const weakTag = (body: string): string => `W/"${createHash('sha1').update(body).digest('base64url')}"`
+export const weakTag = (body: string | Buffer): string => `W/"${createHash('sha1').update(body).digest('base64url')}"`

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Router, type RequestHandler } from 'express'
 import helmet from 'helmet'
@@ -22,14 +23,14 @@ export const pagePolicy: RequestHandler = helmet.contentSecurityPolicy({
   },
 })
 
-/** Answers the same text every time; caches revalidate it by its ETag. */
-export function constant(type: string, text: string): RequestHandler {
-  const etag = weakTag(text)
+/** Answers the same every time, whole; caches revalidate it by its ETag. Text is UTF-8. */
+export function constant(type: string, content: string | Buffer): RequestHandler {
+  const etag = weakTag(content)
   return (request, response) => {
     response.set({ ETag: etag, 'Cache-Control': 'no-cache' })
     const seen = request.headers['if-none-match']
     if (seen !== undefined && matchesAny(seen, etag)) response.status(304).end()
-    else response.set('Content-Type', `${type}; charset=utf-8`).send(text)
+    else response.set('Content-Type', type).send(content) // Express adds the charset to a type that has one
   }
 }
 
@@ -38,13 +39,13 @@ export const onlyRead: RequestHandler = () => {
   throw new ProblemError('method-not-allowed', { headers: { Allow: 'GET, HEAD' } })
 }
 
-const ASSETS = [
-  'swagger-ui.css',
-  'swagger-ui-bundle.js',
-  'swagger-ui-standalone-preset.js',
-  'favicon-32x32.png',
-  'favicon-16x16.png',
-]
+const ASSETS = {
+  'swagger-ui.css': 'text/css',
+  'swagger-ui-bundle.js': 'text/javascript',
+  'swagger-ui-standalone-preset.js': 'text/javascript',
+  'favicon-32x32.png': 'image/png',
+  'favicon-16x16.png': 'image/png',
+}
 const assets = path.dirname(require.resolve('swagger-ui-dist/package.json'))
 
 /** Swagger UI at `/docs/` for one or more documents; the first one is shown first. */
@@ -59,7 +60,9 @@ export function docsRouter(documents: readonly { name: string; url: string }[]):
   serve('/docs/', pagePolicy, constant('text/html', PAGE))
   serve('/docs/shop.css', constant('text/css', STYLE))
   serve('/docs/shop.js', constant('text/javascript', script(documents)))
-  for (const name of ASSETS) serve(`/docs/${name}`, (_request, response) => response.sendFile(name, { root: assets }))
+  // Not sendFile: it raises errors of its own for a Range or an If-Match that it does not like.
+  for (const [name, type] of Object.entries(ASSETS))
+    serve(`/docs/${name}`, constant(type, readFileSync(path.join(assets, name))))
   return router
 }
 

@@ -61,6 +61,30 @@ test.each(PICKER.map(({ url, file }) => [url, file]))(
   },
 )
 
+test.each([
+  ['swagger-ui.css', 'text/css; charset=utf-8'],
+  ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
+  ['favicon-32x32.png', 'image/png'],
+])('%s is sent whole, whatever part or version is asked for, and revalidated by its ETag', async (name, type) => {
+  const url = `/docs/${name}`
+  const whole = await get(url)
+  expect([whole.status, whole.headers['content-type'], whole.headers['cache-control']]).toEqual([200, type, 'no-cache'])
+  for (const header of [
+    { range: 'bytes=99999999-' },
+    { range: 'bytes=0-3' },
+    { 'if-match': '"another"' },
+    { 'if-unmodified-since': 'Sat, 01 Jan 2000 00:00:00 GMT' },
+  ]) {
+    const asked = await get(url).set(header as Record<string, string>)
+    expect([header, asked.status, asked.headers['content-length']]).toEqual([
+      header,
+      200,
+      whole.headers['content-length'],
+    ])
+  }
+  expect((await get(url).set('if-none-match', whole.headers['etag'] ?? '')).status).toBe(304)
+})
+
 test('every code of the joined document has a page, for people and for programs', async () => {
   expect(documents.problems.size).toBeGreaterThan(30)
   for (const [code, { status, title, description }] of documents.problems) {
