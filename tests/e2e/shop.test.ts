@@ -135,20 +135,16 @@ test('a request id of the client goes through; one that is not sane is replaced'
 })
 
 test.each([
-  '/livez',
-  '/readyz',
-  '/metrics',
-  '/users/metrics',
-  '/orders/docs',
-  '/products/openapi.json',
-  '/users/livez',
-  '/nothing',
-])('%s is not served by the front door', async (path) => {
-  const answer = await shop.call(
-    'GET',
-    path,
-    path.startsWith('/orders/') || path.startsWith('/products/') ? { token: seller.token } : {},
-  )
-  expect([403, 404, 422]).toContain(answer.status)
-  expect(answer.headers['content-type']).toBe('application/problem+json')
+  ['/livez', 404],
+  ['/readyz', 404],
+  ['/metrics', 404],
+  ['/users/livez', 404],
+  ['/users/metrics', 404],
+  ['/nothing', 404],
+  // Where an id could stand it is read as one.
+  ['/orders/docs', 403],
+  ['/products/openapi.json', 422],
+])('%s is not served by the front door', async (path, status) => {
+  const answer = await shop.call('GET', path, { token: seller.token })
+  expect([answer.status, answer.headers['content-type']]).toEqual([status, 'application/problem+json'])
 })
