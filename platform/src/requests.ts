@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import express, { type Request, type RequestHandler, type Response } from 'express'
 import { z } from 'zod'
 import { invalidToken, type Authenticate, type Caller } from './authentication'
@@ -7,17 +8,31 @@ import type { RouteSpec } from './routes'
 
 const BODY_LIMIT_BYTES = 100_000
 
-const refuseEmpty = (_request: unknown, _response: unknown, body: Buffer) => {
+const verify = (_request: unknown, _response: unknown, body: Buffer, encoding: string) => {
   if (body.length === 0) throw new ProblemError('malformed-json', { detail: 'The body is empty.' })
+  // Decoded all the same, every byte that is none would become the same U+FFFD.
+  if (encoding === 'utf-8' && !isUtf8(body))
+    throw new ProblemError('malformed-json', { detail: 'The body is not UTF-8.' })
 }
 // Compressed bodies are refused (415): the limit then counts what is sent. Media types are checked before.
-const options = { limit: BODY_LIMIT_BYTES, inflate: false, type: () => true, verify: refuseEmpty }
+const options = { limit: BODY_LIMIT_BYTES, inflate: false, type: () => true, verify }
 const readJson = express.json({ ...options, strict: false })
 const readForm = express.urlencoded({ ...options, extended: false })
 
 const run = (middleware: RequestHandler, request: Request, response: Response) =>
   new Promise<void>((resolve, reject: (error: Error) => void) => {
     void middleware(request, response, (error?: unknown) => (error ? reject(error as Error) : resolve()))
+  })
+
+/** Rejects as soon as the body is seen to be too long: the parser answers only when all of it has come, which may be never. */
+const tooLong = (request: Request) =>
+  new Promise<never>((_resolve, reject) => {
+    const check = (length: number) => {
+      if (length > BODY_LIMIT_BYTES) reject(new ProblemError('content-too-large'))
+    }
+    check(Number(request.headers['content-length'] ?? 0))
+    let seen = 0
+    request.on('data', (chunk: Buffer) => check((seen += chunk.length)))
   })
 
 /** Refuses a caller that the route is not for: 401, then 403. */
@@ -57,7 +72,7 @@ export async function readBody(spec: RouteSpec, request: Request, response: Resp
       detail: `This call reads application/json${spec.form ? ' or application/x-www-form-urlencoded' : ''}.`,
     })
   }
-  await run(reader, request, response)
+  await Promise.race([run(reader, request, response), tooLong(request)])
   if (spec.body && request.body === undefined)
     throw new ProblemError('malformed-json', { detail: 'The body is empty.' })
   return request.body
