@@ -30,6 +30,7 @@ export type HttpOptions<Deps> = {
   idempotencySecret?: string
   /** Mounted before the routes: health, metrics, documentation. */
   operations?: RequestHandler
+  deadlineMs?: number
 }
 
 /** The Express application of a service: every call goes the same way, in the order of refusals that clients are promised. */
@@ -82,14 +83,16 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
   const { spec } = route
   const parse = requestParser(spec)
   const render = renderer(spec)
-  const secret = options.idempotencySecret
+  const { idempotencySecret: secret, deadlineMs = DEADLINE_MS } = options
   if (spec.idempotent && secret === undefined)
     throw new Error(`${spec.operationId} takes an Idempotency-Key and needs a secret`)
 
   const answer = async (request: Request, response: Response): Promise<void> => {
     const caller = await admit(spec, request, options.authenticate)
     if (caller && request.facts) request.facts.callerId = caller.id
-    const parsed = parse(request, await readBody(spec, request, response))
+    const body = await readBody(spec, request, response)
+    if (response.headersSent) return // the body came too late
+    const parsed = parse(request, body)
     const input = {
       ...parsed,
       caller,
@@ -107,15 +110,22 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
   return async (request, response) => {
     request.facts = { route: spec.path }
     const deadline = setTimeout(() => {
-      if (!response.headersSent) sendReply(request, response, spec, problems, problem('outcome-unknown'))
-    }, DEADLINE_MS)
+      if (response.headersSent) return
+      const late = request.complete
+        ? problem('outcome-unknown')
+        : problem('request-timeout', { headers: { Connection: 'close' } }) // RFC 9110 §15.5.9
+      sendReply(request, response, spec, problems, late)
+    }, deadlineMs)
     try {
       await answer(request, response)
     } catch (error) {
       const reply = refusalOf(error)
-      if (response.headersSent) request.log.error({ err: error as Error }, 'failed after its deadline')
-      else {
-        if (problems[reply.problem]?.status === 500 || asOutage(error)) response.err = error as Error // pino-http logs it with the request
+      const isFailure = problems[reply.problem]?.status === 500 || asOutage(error) !== undefined
+      if (response.headersSent || response.closed) {
+        // The deadline was faster, or the client has gone: the line of the request is written.
+        if (isFailure) request.log.error({ err: error as Error }, 'failed after its end')
+      } else {
+        if (isFailure) response.err = error as Error // pino-http logs it with the request
         sendReply(request, response, spec, problems, reply)
       }
     } finally {

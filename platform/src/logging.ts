@@ -32,6 +32,8 @@ export const makeLog = (service: string, level: string, destination?: Destinatio
           '*.authorization',
           'err.config',
           'err.parameters',
+          'err.body', // of body-parser: what could not be parsed
+          'err.detail', // of Postgres: the values of the row that was refused
         ],
         censor: '[redacted]',
       },
@@ -43,14 +45,14 @@ export const makeLog = (service: string, level: string, destination?: Destinatio
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/
 const UNLOGGED = new Set(['/livez', '/readyz', '/metrics'])
 
-export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/'
+export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/'
 
-/** The logger of the request adds its id. */
+/** The logger of the request adds its id. A client that has gone before the answer was out got no status. */
 const line = (request: IncomingMessage, response: ServerResponse, ms: number) => ({
   method: request.method,
   path: pathOf(request),
   ...request.facts,
-  status: response.statusCode,
+  ...(response.writableFinished ? { status: response.statusCode } : { aborted: true }),
   ms: Math.round(ms),
 })
 

@@ -236,4 +236,95 @@ describe('with the bounds as they are', () => {
     for (const query of ['a=1&a=2', 'a[]=1', '__proto__=1', 'constructor[prototype]=1'])
       expect([query, (await ask(head(`GET /notes/1?${query}`))).status]).toEqual([query, 422])
   })
+
+  describe('a client that goes away', () => {
+    test('in the middle of its body is no error, and nothing of it is done', async () => {
+      const client = await connect()
+      client.send(post(JSON_TYPE, 'Content-Length: 100') + '{"note"')
+      client.socket.destroy()
+      const [line] = await logged()
+      expect(line).toMatchObject({ level: 'info', path: '/notes', aborted: true })
+      expect(line).not.toHaveProperty('status')
+      expect([lines.length, started]).toEqual([1, 0])
+    })
+
+    test.each([
+      ['is done all the same', () => undefined, 1],
+      ['fails', () => { throw new Error('kettle') }, 2], // prettier-ignore
+    ])('while it is served is no error: its work %s', async (_name, end, count) => {
+      const there = new Promise<void>((resolve) => (arrived = resolve))
+      let finish = () => {}
+      const finished = new Promise<void>((resolve) => (finish = resolve))
+      let goOn = () => {}
+      work = async () => {
+        await new Promise<void>((resolve) => (goOn = resolve))
+        finish()
+        end()
+      }
+      const client = await connect()
+      client.send(post(JSON_TYPE, 'Content-Length: 12') + '{"note":"a"}')
+      await there
+      client.socket.destroy()
+      await logged()
+      goOn()
+      await finished
+      await logged(count)
+      expect(lines).toHaveLength(count)
+      expect(lines[0]).toMatchObject({ level: 'info', aborted: true })
+      if (count === 2)
+        expect(lines[1]).toMatchObject({
+          level: 'error',
+          msg: 'failed after its end',
+          err: { message: 'kettle' },
+          requestId: lines[0]?.['requestId'],
+        })
+    })
+  })
+})
+
+describe('at the deadline', () => {
+  beforeEach(() => serve(100))
+
+  test('a call that is not done is answered 503 with Retry-After, and what it comes to later changes nothing', async () => {
+    let goOn = () => {}
+    work = () => new Promise<void>((resolve) => (goOn = resolve))
+    const client = await connect()
+    const request = post(JSON_TYPE, 'Content-Length: 12', 'X-Request-Id: slow-call-1') + '{"note":"a"}'
+    client.send(request)
+    const answer = await client.answer()
+    expect([answer.status, answer.headers['retry-after'], answer.body]).toEqual([
+      503,
+      '1',
+      expect.objectContaining({ code: 'outcome-unknown', requestId: 'slow-call-1' }),
+    ])
+    goOn()
+    work = () => Promise.resolve()
+    client.send(request)
+    expect((await client.answer()).status).toBe(201)
+    expect(lines.map((line) => line['status'])).toEqual([503, 201])
+  })
+
+  test('a failure after it is logged once more, and is not sent', async () => {
+    let fail = (_error: Error) => {}
+    work = () => new Promise<void>((_resolve, reject) => (fail = reject))
+    const client = await connect()
+    client.send(post(JSON_TYPE, 'Content-Length: 12') + '{"note":"a"}')
+    expect((await client.answer()).status).toBe(503)
+    fail(new Error('kettle'))
+    await logged(2)
+    expect(lines[1]).toMatchObject({ level: 'error', msg: 'failed after its end', err: { message: 'kettle' } })
+    client.send(head('GET /notes/1'))
+    expect((await client.answer()).status).toBe(200)
+  })
+
+  test('a body that has not come is 408, nothing is done, and the connection ends', async () => {
+    const client = await connect()
+    client.send(post(JSON_TYPE, 'Content-Length: 12') + '{"note":')
+    const answer = await client.answer()
+    expect([answer.status, answer.body.code, answer.headers['connection']]).toEqual([408, 'request-timeout', 'close'])
+    client.send('"a"}')
+    await once(client.socket, 'close')
+    expect(started).toBe(0)
+    expect(lines).toHaveLength(1)
+  })
 })
