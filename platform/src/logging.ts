@@ -43,6 +43,11 @@ export const makeLog = (service: string, level: string, destination?: Destinatio
   )
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/
+
+/** The id that a client or Nginx gave, if it is sane; else one of ours. */
+export const requestIdFrom = (given: unknown): string =>
+  typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : randomUUID()
+
 const UNLOGGED = new Set(['/livez', '/readyz', '/metrics'])
 
 export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/'
@@ -61,8 +66,7 @@ export const requestLog = (log: Logger): HttpLogger<IncomingMessage, ServerRespo
   pinoHttp<IncomingMessage, ServerResponse>({
     logger: log,
     genReqId: (request, response) => {
-      const given = request.headers['x-request-id']
-      const id = typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : randomUUID()
+      const id = requestIdFrom(request.headers['x-request-id'])
       response.setHeader('X-Request-Id', id)
       return id
     },

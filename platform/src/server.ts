@@ -1,7 +1,10 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { STATUS_CODES, createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Express } from 'express'
 import type { Logger } from 'pino'
+import { requestIdFrom } from './logging'
+import { PLATFORM_PROBLEMS, problem, problemBody } from './problems'
 
 export type RunningServer = {
   port: number
@@ -30,6 +33,7 @@ export async function listen(
     answers.get(socket)?.add(response)
     response.once('close', () => answers.get(socket)?.delete(response))
   })
+  server.on('clientError', refuseUnreadable)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, resolve)
@@ -46,6 +50,22 @@ export async function listen(
       })
     },
   }
+}
+
+type ClientError = Error & { code?: string; rawPacket?: Buffer }
+
+/** What Node's parser refuses never becomes a request: the problem is written by hand, under the id that Nginx gave it. */
+function refuseUnreadable(error: ClientError, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const code = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'bad-request'
+  const sent = error.rawPacket?.toString('latin1') ?? ''
+  const requestId = requestIdFrom(/^x-request-id: *(\S+)\r?$/im.exec(sent)?.[1])
+  const body = JSON.stringify(problemBody(PLATFORM_PROBLEMS, problem(code), { instance: '/', requestId }))
+  const { status } = PLATFORM_PROBLEMS[code]
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nX-Request-Id: ${requestId}\r\n` +
+      `Cache-Control: no-store\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
 }
 
 /** How long a connection may take, after the drain has begun, to bring the request that it was opened for. */

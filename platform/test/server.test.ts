@@ -190,3 +190,29 @@ test.each([
   expect(await client.ended).toMatch(/^(HTTP\/1.1 408 |$)/)
   await server.drain()
 })
+
+test.each([
+  [
+    'a control character in a header',
+    'GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: from-nginx-1\r\nX: a\u0001b\r\n\r\n',
+    'from-nginx-1',
+  ],
+  ['no HTTP at all', 'hello\r\n\r\n', undefined],
+  ['a header without end', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, undefined],
+])('%s is refused as a problem, and the connection closed', async (_name, sent, id) => {
+  const server = await listen(() => undefined, { port: 0, host: '127.0.0.1' })
+  const client = net.connect(server.port, '127.0.0.1')
+  clients.add(client)
+  client.end(sent)
+  let answer = ''
+  client.on('data', (data: Buffer) => void (answer += data.toString()))
+  await once(client, 'close')
+  const [head = '', body = ''] = answer.split('\r\n\r\n')
+  expect(head.split('\r\n')[0]).toBe('HTTP/1.1 400 Bad Request')
+  expect(head).toContain('Content-Type: application/problem+json')
+  const problem = JSON.parse(body) as { code: string; requestId: string }
+  expect(problem).toMatchObject({ type: '/problems/bad-request', code: 'bad-request', status: 400, instance: '/' })
+  expect(head).toContain(`X-Request-Id: ${problem.requestId}`)
+  if (id !== undefined) expect(problem.requestId).toBe(id)
+  await server.drain()
+})
