@@ -33,7 +33,7 @@ type Verified = { caller: Caller; kid: string; key: KeyObject; expiresAtMs: numb
 export function bearerAuthentication(options: { keys: KeySource; issuer: string; audience: string }): Authenticate {
   const kept = new Map<string, Verified>()
   return async (authorization) => {
-    if (authorization === undefined) return undefined
+    if (!authorization) return undefined // an empty header is none, to Nginx as well
     if (!options.keys.ready()) throw new ProblemError('keys-unavailable')
     const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1]
     if (!token) throw invalidToken()
