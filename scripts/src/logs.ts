@@ -21,7 +21,6 @@ export interface ServiceLog {
 }
 
 interface LogLine {
-  level?: number
   msg?: string
   err?: { message?: string }
 }
@@ -58,7 +57,7 @@ export function openLog(file: string, show: (line: string) => void): ServiceLog 
     const end = text.lastIndexOf('\n') + 1
     rest = text.slice(end)
     for (const line of text.slice(0, end).split('\n')) {
-      if (!/"level":[56]0/.test(line)) continue
+      if (!/"level":"(error|fatal)"/.test(line)) continue
       const parsed = parse(line)
       if (parsed) offer([parsed.msg, parsed.err?.message].filter(Boolean).join(': '))
     }

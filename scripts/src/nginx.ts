@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { dirname, join } from 'node:path'
 import { type Program } from './supervisor'
@@ -23,12 +23,16 @@ export async function prepareNginx({ dataDir, host, port, url, upstreams, env }:
   const command = await needTool(NGINX, env)
   const folder = join(dataDir, 'nginx')
   mkdirSync(folder, { recursive: true })
+  mkdirSync(dirname(cacheFolder(dataDir)), { recursive: true })
   const settings: NodeJS.ProcessEnv = {
     PATH: env.PATH,
     HTTP_HOST: host,
     HTTP_PORT: String(port),
     NGINX_RUNTIME_DIR: folder,
-    NGINX_CACHE_DIR: cacheFolder(folder),
+    NGINX_CACHE_DIR: cacheFolder(dataDir),
+    // Where its other words go, too: that file is kept from growing without end.
+    NGINX_ACCESS_LOG: join(dataDir, 'logs', 'nginx.log'),
+    NGINX_ERROR_LOG: 'stderr',
   }
   for (const [name, ports] of Object.entries(upstreams)) {
     settings[`${name.toUpperCase()}_UPSTREAM`] = ports.map((each) => `127.0.0.1:${each}`).join(',')
@@ -51,12 +55,15 @@ export async function prepareNginx({ dataDir, host, port, url, upstreams, env }:
 }
 
 /** Workers of a master that runs as root are another user, who may not reach a private folder such as one below /root. */
-function cacheFolder(folder: string): string {
-  if (process.getuid?.() !== 0) return join(folder, 'cache')
-  const shared = join('/var/cache/shop-nginx', createHash('sha256').update(folder).digest('hex').slice(0, 16))
-  mkdirSync(dirname(shared), { recursive: true })
-  return shared
+function cacheFolder(dataDir: string): string {
+  if (process.getuid?.() !== 0) return join(dataDir, 'nginx', 'cache')
+  return join(SHARED_CACHE, createHash('sha256').update(dataDir).digest('hex').slice(0, 16))
 }
+const SHARED_CACHE = '/var/cache/shop-nginx'
+
+/** A cache is worth nothing to the next start, and may lie outside of the data folder. */
+export const removeNginxCache = (dataDir: string): void =>
+  rmSync(cacheFolder(dataDir), { recursive: true, force: true })
 
 /** Settings that render.sh knows; one left empty means its default. */
 const PASSED_ON = ['RATE_LIMIT_RPS', 'LOGIN_RATE_LIMIT_RPM', 'NGINX_WORKERS', 'NGINX_ACCESS_LOG', 'NGINX_ERROR_LOG']

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import { prepareNginx } from './nginx'
+import { prepareNginx, removeNginxCache } from './nginx'
 import { checkPorts, freePorts, portFrom, type WantedPort } from './ports'
 import { preparePostgres } from './postgres'
 import { claimRun } from './run-record'
@@ -98,7 +98,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     stopTimeoutMs,
     readyTimeoutMs: options.readyTimeoutMs ?? 30_000,
   })
-  const stop = () => supervisor.stop()
+  const stop = async () => {
+    await supervisor.stop()
+    removeNginxCache(dataDir)
+  }
   options.signal?.addEventListener('abort', () => void stop())
 
   async function startPostgres(password: string): Promise<string> {

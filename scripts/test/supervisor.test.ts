@@ -63,9 +63,9 @@ describe('a program that is kept running', () => {
     const { supervisor, folder, said } = await aSupervisor()
     await supervisor.start([aProgram(folder, 'orders')])
     const lines = [
-      { level: 30, msg: 'request' },
-      { level: 50, msg: 'no answer', err: { message: 'connection lost' } },
-      ...Array.from({ length: 20 }, () => ({ level: 60, msg: 'again' })),
+      { level: 'info', msg: 'request' },
+      { level: 'error', msg: 'no answer', err: { message: 'connection lost' } },
+      ...Array.from({ length: 20 }, () => ({ level: 'fatal', msg: 'again' })),
     ]
     appendFileSync(join(folder, 'logs', 'orders.log'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
     await until(() => said.length > 0, 'a line')
