@@ -49,8 +49,13 @@ const shop = {
   now: () => new Date(),
   currency: config.CURRENCY,
 }
-const demoOrder =
-  config.DEMO_DATA && untilDone({ everyMs: 1_000, log, name: 'demo order' }, () => makePlaceDemoOrder(shop)(EXAMPLE))
+const placeDemoOrder = makePlaceDemoOrder(shop)
+let demoTries = 30 // its product comes within seconds, or is not for sale any more
+const demoOrder = config.DEMO_DATA
+  ? untilDone({ everyMs: 1_000, log, name: 'demo order' }, async () => {
+      if (demoTries-- > 0) await placeDemoOrder(EXAMPLE)
+    })
+  : undefined
 
 const app = ordersApp({
   ...shop,
@@ -72,8 +77,7 @@ void runService({
   log,
   stop: async () => {
     keys.stop()
-    await sweep.stop()
-    if (demoOrder) await demoOrder.stop()
+    await Promise.all([sweep.stop(), demoOrder?.stop()])
     await pool.end()
   },
 })
