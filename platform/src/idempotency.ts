@@ -67,9 +67,8 @@ export async function claimKeys(tx: pg.ClientBase, schema: string, wanted: reado
   })
   const answers = new Map(kept.rows.map(({ no, ...row }) => [Number(no) - 1, row]))
   return wanted.map((once, i): Claim => {
-    if (!locks.rows[i]?.free) return { kind: 'request-in-progress' }
-    const row = answers.get(i)
-    if (!row) return { kind: 'claimed' }
+    const row = answers.get(i) // committed: who holds the lock is another repeat
+    if (!row) return { kind: locks.rows[i]?.free ? 'claimed' : 'request-in-progress' }
     const { fingerprint, ...answer } = row
     return fingerprint === once.fingerprint ? { kind: 'replay', answer } : { kind: 'idempotency-key-reused' }
   })
