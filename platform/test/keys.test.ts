@@ -104,7 +104,7 @@ describe('before there is a set', () => {
     fetchFrom(away)
     await askedTimes(2)
     expect(keys.ready()).toBe(false)
-    for (const authorization of [bearer(FIRST), bearer(SECOND), 'Bearer abc', 'Bearer a.b.c', 'Basic abc', ''])
+    for (const authorization of [bearer(FIRST), bearer(SECOND), 'Bearer abc', 'Bearer a.b.c', 'Basic abc'])
       expect([authorization, await refusal(authorization)]).toEqual([authorization, 'keys-unavailable'])
     expect(() => keys.find('first')).toThrow(KeysUnavailable)
     expect(await authenticate(undefined)).toBeUndefined()
