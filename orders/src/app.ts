@@ -1,7 +1,8 @@
-import type { Express, RequestHandler } from 'express'
+import type { Express } from 'express'
 import type { Authenticate } from '@shop/platform/authentication'
 import { httpApp } from '@shop/platform/http'
 import type { Logger } from '@shop/platform/logging'
+import type { Operations } from '@shop/platform/operations'
 import { PROBLEMS } from './adapters/http/problems'
 import { routes } from './adapters/http/routes'
 import { makeCancelOrder } from './application/cancel-order'
@@ -18,7 +19,7 @@ export function ordersApp(options: {
   authenticate: Authenticate
   idempotencySecret: string
   log: Logger
-  operations?: RequestHandler
+  operations?: Operations
 }): Express {
   const { orders, now, newId, currency, ...http } = options
   return httpApp({

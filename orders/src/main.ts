@@ -6,7 +6,7 @@ import { Port, databaseConfig, flag, loadConfig, secret, serviceConfig, verifier
 import { sweepExpiredKeys } from '@shop/platform/idempotency'
 import { remoteKeys } from '@shop/platform/keys'
 import { makeLog } from '@shop/platform/logging'
-import { databaseReady, keysReady, operationsRouter } from '@shop/platform/operations'
+import { databaseReady, keysReady, operationsOf } from '@shop/platform/operations'
 import { untilDone } from '@shop/platform/periodic'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
@@ -63,7 +63,7 @@ const app = ordersApp({
   authenticate: bearerAuthentication({ keys, issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
   idempotencySecret: config.IDEMPOTENCY_SECRET,
   log,
-  operations: operationsRouter({
+  operations: operationsOf({
     service: 'orders',
     document,
     pool,

@@ -11,6 +11,7 @@ import type { Authenticate, Caller } from './authentication'
 import { matchesAny, weakTag } from './conditional'
 import { fingerprintOf, type Once, type RenderedReply } from './idempotency'
 import { pathOf, requestLog } from './logging'
+import type { Operations } from './operations'
 import { asOutage } from './postgres'
 import { PLATFORM_PROBLEMS, ProblemError, problem, problemBody, type ProblemReply, type ProblemTable } from './problems'
 import { admit, readBody, requestParser, type Parsed } from './requests'
@@ -28,8 +29,8 @@ export type HttpOptions<Deps> = {
   log: Logger
   /** Key of the fingerprints under Idempotency-Key; needed when a route takes one. */
   idempotencySecret?: string
-  /** Mounted before the routes: health, metrics, documentation. */
-  operations?: RequestHandler
+  /** Health, metrics and documentation, behind the routes. */
+  operations?: Operations
   deadlineMs?: number
 }
 
@@ -42,15 +43,13 @@ export function httpApp<Deps>(options: HttpOptions<Deps>): Express {
   app.set('query parser', 'simple')
   app.set('case sensitive routing', true)
   app.set('strict routing', true)
-  app.use(requestLog(options.log))
+  app.use(requestLog(options.log, options.operations?.observe))
   app.use(
     helmet({
       contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
       strictTransportSecurity: false, // for whoever ends TLS in front
     }),
   )
-  if (options.operations) app.use(options.operations)
-
   for (const [path, routes] of byPath(options.routes)) {
     const route = app.route(path.replace(/\{(\w+)\}/g, ':$1'))
     for (const each of routes) route[each.spec.method](pipeline(each, options, problems))
@@ -60,6 +59,7 @@ export function httpApp<Deps>(options: HttpOptions<Deps>): Express {
       throw new MethodNotAllowed(allow)
     })
   }
+  if (options.operations) app.use(options.operations.router)
   app.use((request, response) => sendProblem(request, response, problems, problem('route-not-found')))
   app.use(errorHandler(problems))
   return app
@@ -97,7 +97,9 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
       ...parsed,
       caller,
       address: clientAddress(request),
-      log: request.log,
+      get log() {
+        return options.log.child({ requestId: request.id })
+      },
       once: secret === undefined ? undefined : onceOf(spec, caller, parsed, secret),
       render: (reply: AnyReply) => render(reply).answer,
     }
@@ -123,9 +125,9 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
       const isFailure = problems[reply.problem]?.status === 500 || asOutage(error) !== undefined
       if (response.headersSent || response.closed) {
         // The deadline was faster, or the client has gone: the line of the request is written.
-        if (isFailure) request.log.error({ err: error as Error }, 'failed after its end')
+        if (isFailure) options.log.error({ requestId: request.id, err: error as Error }, 'failed after its end')
       } else {
-        if (isFailure) response.err = error as Error // pino-http logs it with the request
+        if (isFailure) response.err = error as Error
         sendReply(request, response, spec, problems, reply)
       }
     } finally {
@@ -219,7 +221,7 @@ function sendProblem(request: Request, response: Response, problems: ProblemTabl
 }
 
 const bodyOf = (request: Request, problems: ProblemTable, reply: ProblemReply) =>
-  problemBody(problems, reply, { instance: pathOf(request), requestId: request.id as string })
+  problemBody(problems, reply, { instance: pathOf(request), requestId: request.id })
 
 function setProblemHeaders(response: Response, problems: ProblemTable, { problem: code, headers }: ProblemReply): void {
   const { status, retryAfter } = problems[code] ?? {}

@@ -1,8 +1,9 @@
-import { Router, type RequestHandler } from 'express'
+import { Router } from 'express'
 import type pg from 'pg'
 import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { docsRouter } from './docs'
 import type { KeySource } from './keys'
+import type { Observe } from './logging'
 import { pendingMigrations } from './migrations'
 import type { OpenApiDocument } from './openapi'
 
@@ -24,16 +25,17 @@ export const keysReady = (keys: KeySource): ReadinessCheck => ({
   missing: () => Promise.resolve(keys.ready() ? undefined : 'no key set yet'),
 })
 
+export type Operations = { router: Router; observe: Observe }
+
 /** What operators ask a service on its own port; Nginx lets none of it through. */
-export function operationsRouter(options: {
+export function operationsOf(options: {
   service: string
   checks: readonly ReadinessCheck[]
   document?: OpenApiDocument
   pool?: pg.Pool
-}): Router {
+}): Operations {
   const router = Router({ strict: true, caseSensitive: true })
   const metrics = new Registry()
-  router.use(measured(metrics))
   router.get('/livez', (_request, response) => response.json({ status: 'alive' }))
   router.get('/readyz', async (_request, response) => {
     const missing = await Promise.all(
@@ -63,10 +65,10 @@ export function operationsRouter(options: {
     router.get('/openapi.json', (_request, response) => response.json(document))
     router.use(docsRouter([{ name: options.service, url: '/openapi.json' }]))
   }
-  return router
+  return { router, observe: durations(metrics) }
 }
 
-function measured(register: Registry): RequestHandler {
+function durations(register: Registry): Observe {
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'Time from the request to the end of its answer.',
@@ -74,14 +76,8 @@ function measured(register: Registry): RequestHandler {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [register],
   })
-  return (request, response, next) => {
-    const start = performance.now()
-    response.once('finish', () => {
-      const labels = { method: request.method, route: request.facts?.route ?? 'none', status: response.statusCode }
-      duration.observe(labels, (performance.now() - start) / 1000)
-    })
-    next()
-  }
+  return ({ method = '', facts }, status, seconds) =>
+    duration.observe({ method, route: facts?.route ?? 'none', status }, seconds)
 }
 
 function measurePool(register: Registry, pool: pg.Pool): void {

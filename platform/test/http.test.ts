@@ -352,3 +352,10 @@ test('a token that was good once is refused when it has expired', async () => {
   expect((await call()).status).toBe(401)
   clock.mockRestore()
 })
+
+test('an empty Authorization header is none', async () => {
+  const anonymous = await supertest(app).get('/teas/green').set('authorization', '')
+  expect(anonymous.status).toBe(200)
+  const refused = await supertest(app).post('/teas/green').set('authorization', '').send({ cups: 1 })
+  expect([refused.status, refused.body.code]).toEqual([401, 'unauthenticated'])
+})

@@ -6,7 +6,7 @@ import { type TestDatabase, createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { httpApp } from '@shop/platform/http'
 import { makeLog } from '@shop/platform/logging'
-import { operationsRouter } from '@shop/platform/operations'
+import { operationsOf } from '@shop/platform/operations'
 import { reply, routesOf } from '@shop/platform/routes'
 
 const SECRET = 'correct-horse-battery'
@@ -43,7 +43,7 @@ const app = httpApp({
   problems: {},
   log,
   authenticate,
-  operations: operationsRouter({ service: 'test', checks: [] }),
+  operations: operationsOf({ service: 'test', checks: [] }),
 })
 const keep = (body: object | string, headers: Record<string, string> = {}) =>
   supertest(app).post('/keep').set('content-type', 'application/json').set(headers).send(body)

@@ -7,7 +7,7 @@ import { type TestDatabase, createDatabase } from '../../tests/support/database'
 import { type Wire, openWire } from '../../tests/support/wire'
 import { httpApp } from '@shop/platform/http'
 import { makeLog } from '@shop/platform/logging'
-import { databaseReady, keysReady, operationsRouter, type ReadinessCheck } from '@shop/platform/operations'
+import { databaseReady, keysReady, operationsOf, type ReadinessCheck } from '@shop/platform/operations'
 import { openPool } from '@shop/platform/postgres'
 import { reply, routesOf } from '@shop/platform/routes'
 
@@ -28,7 +28,7 @@ afterEach(async () => {
 afterAll(() => database.drop())
 
 const serving = (...checks: ReadinessCheck[]) =>
-  supertest(express().use(operationsRouter({ service: 'test', checks, pool })))
+  supertest(express().use(operationsOf({ service: 'test', checks, pool }).router))
 const withDatabase = () => serving(databaseReady(pool, 'products', MIGRATIONS))
 
 test('with its database a service is alive and ready', async () => {
@@ -128,7 +128,7 @@ test('the metrics can be read, and count calls by route and the connections of t
     problems: {},
     log: makeLog('test', 'silent'),
     authenticate: () => Promise.resolve(undefined),
-    operations: operationsRouter({ service: 'test', checks: [], pool }),
+    operations: operationsOf({ service: 'test', checks: [], pool }),
   })
   for (const id of ['green', 'black']) await supertest(app).get(`/teas/${id}`).expect(200)
   await supertest(app).get('/"}\\nothing').expect(404)
@@ -153,7 +153,7 @@ test('operations are read only, at these spellings only', async () => {
     problems: {},
     log: makeLog('test', 'silent'),
     authenticate: () => Promise.resolve(undefined),
-    operations: operationsRouter({ service: 'test', checks: [] }),
+    operations: operationsOf({ service: 'test', checks: [] }),
   })
   for (const target of ['/livez/', '/LIVEZ', '/metrics/x']) await supertest(app).get(target).expect(404)
   await supertest(app).post('/livez').expect(404)

@@ -1,8 +1,9 @@
-import type { Express, RequestHandler } from 'express'
+import type { Express } from 'express'
 import type pg from 'pg'
 import type { Logger } from '@shop/platform/logging'
 import type { Authenticate } from '@shop/platform/authentication'
 import { httpApp } from '@shop/platform/http'
+import type { Operations } from '@shop/platform/operations'
 import { PROBLEMS } from './problems'
 import { routes } from './routes'
 
@@ -14,7 +15,7 @@ export function productsApp(options: {
   authenticate: Authenticate
   idempotencySecret: string
   log: Logger
-  operations?: RequestHandler
+  operations?: Operations
 }): Express {
   const { pool, currency, ...http } = options
   return httpApp({ ...http, routes, problems: PROBLEMS, deps: { pool, currency } })

@@ -2,7 +2,7 @@ import { Router, type Express, type RequestHandler } from 'express'
 import { constant, docsRouter, onlyRead } from '@shop/platform/docs'
 import { httpApp } from '@shop/platform/http'
 import type { makeLog } from '@shop/platform/logging'
-import { operationsRouter } from '@shop/platform/operations'
+import { operationsOf } from '@shop/platform/operations'
 import { PICKER, type Documents } from './documents'
 import { PAGES_STYLE, problemIndex, problemPage } from './problem-pages'
 
@@ -15,7 +15,8 @@ export function swaggerApp({ documents, log }: { documents: Documents; log: Retu
       .get(...handlers)
       .all(onlyRead)
 
-  router.use(operationsRouter({ service: 'swagger', checks: [] })) // what is served was read before the first request
+  const operations = operationsOf({ service: 'swagger', checks: [] }) // what is served was read before the first request
+  router.use(operations.router)
   serve('/', (_request, response) => response.redirect('/docs/'))
   router.use(docsRouter(PICKER.map(({ name, url }) => ({ name, url }))))
   for (const [path, text] of documents.texts) serve(path, constant('application/json', text))
@@ -29,6 +30,6 @@ export function swaggerApp({ documents, log }: { documents: Documents; log: Retu
     problems: {},
     authenticate: () => Promise.resolve(undefined), // everything here is public
     log,
-    operations: router,
+    operations: { ...operations, router },
   })
 }

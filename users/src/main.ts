@@ -2,7 +2,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import { Port, databaseConfig, flag, loadConfig, serviceConfig, tokenConfig } from '@shop/platform/config'
 import { makeLog } from '@shop/platform/logging'
-import { databaseReady, operationsRouter, type ReadinessCheck } from '@shop/platform/operations'
+import { databaseReady, operationsOf, type ReadinessCheck } from '@shop/platform/operations'
 import { periodically, untilDone } from '@shop/platform/periodic'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
@@ -65,7 +65,7 @@ const app = usersApp({
   issuer,
   audience,
   log,
-  operations: operationsRouter({
+  operations: operationsOf({
     service: 'users',
     document,
     pool,
