@@ -60,8 +60,10 @@ export async function claimKeys(tx: pg.ClientBase, schema: string, wanted: reado
   const kept = await tx.query<Answer & { fingerprint: string; no: string }>({
     name: 'find-idempotency-keys',
     text: `select wanted.no, fingerprint, status, location, etag, body
-             from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as wanted (caller_id, route, key, no)
-             join ${schema}.idempotency_keys kept using (caller_id, route, key)
+             from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as wanted (caller_id, route, key, no),
+                  -- the limit keeps it one look-up a key: a join's plan, made while there were few keys, would read all of them
+                  lateral (select * from ${schema}.idempotency_keys k
+                            where k.caller_id = wanted.caller_id and k.route = wanted.route and k.key = wanted.key limit 1) kept
             where kept.created_at > now() - interval '24 hours'`,
     values: [wanted.map((once) => once.callerId), wanted.map((once) => once.route), wanted.map((once) => once.key)],
   })
@@ -109,9 +111,9 @@ export async function keepAnswers(
 /** A bounded bite of expired keys; any replica may run it. Answers how many went. */
 export async function dropExpiredKeys(pool: pg.Pool, schema: string, limit = 1000): Promise<number> {
   const dropped = await pool.query(
-    `delete from ${schema}.idempotency_keys where (caller_id, route, key) in (
-       select caller_id, route, key from ${schema}.idempotency_keys
-        where created_at <= now() - interval '24 hours' order by created_at limit $1 for update skip locked)`,
+    `delete from ${schema}.idempotency_keys where ctid = any (array(
+       select ctid from ${schema}.idempotency_keys
+        where created_at <= now() - interval '24 hours' order by created_at limit $1 for update skip locked))`,
     [limit],
   )
   return dropped.rowCount ?? 0

@@ -20,7 +20,7 @@ export async function lockProducts(
     name: skipLocked ? 'lock-free-products' : 'lock-products',
     text: `select p.id, p.seller_id, p.name, p.price_cents, i.available
              from products.products p join products.inventory i on i.product_id = p.id
-            where p.id = any ($1::uuid[]) and p.status = 'ACTIVE'
+            where p.id = any ($1::uuid[]) and i.product_id = any ($1::uuid[]) and p.status = 'ACTIVE'
             order by i.product_id
               for update of i ${skipLocked ? 'skip locked' : ''}`,
     values: [productIds],
@@ -39,7 +39,7 @@ export async function takeStock(tx: pg.PoolClient, lines: readonly RequestedLine
     name: 'take-stock',
     text: `update products.inventory i set available = i.available - line.quantity
              from unnest($1::uuid[], $2::int[]) as line (product_id, quantity)
-            where i.product_id = line.product_id and i.available >= line.quantity
+            where i.product_id = line.product_id and i.product_id = any ($1::uuid[]) and i.available >= line.quantity
         returning i.product_id`,
     values: [lines.map((line) => line.productId), lines.map((line) => line.quantity)],
   })
@@ -67,7 +67,7 @@ export async function returnStock(
              select movement_id, product_id, quantity, 'CANCELLED', $4, $5, $6 from line
            )
            update products.inventory i set available = i.available + line.quantity
-             from line where i.product_id = line.product_id`,
+             from line where i.product_id = line.product_id and i.product_id = any ($1::uuid[])`,
     values: [
       productIds,
       returned.map((line) => line.quantity),
