@@ -98,11 +98,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     stopTimeoutMs,
     readyTimeoutMs: options.readyTimeoutMs ?? 30_000,
   })
+  const onAbort = () => void stop()
   const stop = async () => {
+    options.signal?.removeEventListener('abort', onAbort)
     await supervisor.stop()
     removeNginxCache(dataDir)
   }
-  options.signal?.addEventListener('abort', () => void stop())
+  options.signal?.addEventListener('abort', onAbort)
 
   async function startPostgres(password: string): Promise<string> {
     const { program, ownerUrl } = await preparePostgres({ dataDir, port: ports.postgres, password })
