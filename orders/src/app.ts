@@ -8,7 +8,7 @@ import { routes } from './adapters/http/routes'
 import { makeCancelOrder } from './application/cancel-order'
 import { makePlaceOrder } from './application/place-order'
 import type { Clock, OrderStore } from './application/ports'
-import { makeListOrders, makeReadOrder } from './application/read-orders'
+import { makeReadOrder } from './application/read-order'
 
 /** The orders service over any store: use cases inside, HTTP outside. */
 export function ordersApp(options: {
@@ -29,7 +29,7 @@ export function ordersApp(options: {
     deps: {
       placeOrder: makePlaceOrder({ orders, now, newId, currency }),
       readOrder: makeReadOrder({ orders }),
-      listOrders: makeListOrders({ orders }),
+      listOrders: orders.list,
       cancelOrder: makeCancelOrder({ orders, now }),
     },
   })

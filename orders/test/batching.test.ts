@@ -4,14 +4,13 @@ import { openPool } from '@shop/platform/postgres'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { untilQueued } from '../../tests/support/gate'
-import { memoryOrderStore, type MemoryProduct } from '../src/adapters/memory/order-store'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
 import type { OrderStore, Placed, Placement, PlacementRefusal } from '../src/application/ports'
 import { cancel } from '../src/domain/order'
 import type { Result } from '../src/domain/result'
 import { aPlacement, onceFor, type World } from './order-store.contract'
-import { catalogue } from './shop'
+import { aMemoryShop, catalogue } from './shop'
 
 let database: TestDatabase
 let world: Omit<World, 'store'>
@@ -322,17 +321,9 @@ async function explained(
   left: readonly number[],
 ): Promise<boolean> {
   for (const sequence of permutations(steps.map((_, i) => i))) {
-    const products = stocks.map((available): MemoryProduct => ({
-      id: randomUUID(),
-      sellerId: randomUUID(),
-      name: 'Thing',
-      priceCents: 100,
-      active: true,
-      available,
-    }))
-    const store = memoryOrderStore(new Map(products.map((product) => [product.id, product])), [])
+    const { products, orders } = aMemoryShop(stocks)
     const play = player(
-      [store],
+      [orders],
       products.map(({ id }) => id),
       steps,
       'model',

@@ -1,7 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
+import { memoryOrderStore, type MemoryProduct } from '../src/adapters/memory/order-store'
 import type { Movement, World } from './order-store.contract'
+
+/** A shop in memory with a product for each of these stocks. */
+export function aMemoryShop(stocks: readonly number[]) {
+  const products = stocks.map((available): MemoryProduct => ({
+    id: randomUUID(),
+    sellerId: randomUUID(),
+    name: 'Thing',
+    priceCents: 100,
+    active: true,
+    available,
+  }))
+  const orders = memoryOrderStore(new Map(products.map((product) => [product.id, product])), [])
+  return { products, orders }
+}
 
 /** Arranges the catalogue's side of the database as its owner, in the way the products service does: stock comes with a movement. */
 export function catalogue(owner: pg.Pool): Omit<World, 'store'> {

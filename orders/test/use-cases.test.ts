@@ -1,24 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
-import { memoryOrderStore, type MemoryProduct } from '../src/adapters/memory/order-store'
 import { makeCancelOrder } from '../src/application/cancel-order'
 import { makePlaceDemoOrder } from '../src/application/place-demo-order'
 import { makePlaceOrder } from '../src/application/place-order'
-import { makeReadOrder } from '../src/application/read-orders'
+import { makeReadOrder } from '../src/application/read-order'
 import { MAX_QUANTITY, ORDER_STATUSES, cancel, mergeLines, totalCents, type Order } from '../src/domain/order'
+import { aMemoryShop } from './shop'
 
 const NOW = new Date('2026-11-21T08:30:00.000Z')
 
 function aShop(...stocks: number[]) {
-  const products = stocks.map((available): MemoryProduct => ({
-    id: randomUUID(),
-    sellerId: randomUUID(),
-    name: 'Thing',
-    priceCents: 100,
-    active: true,
-    available,
-  }))
-  const orders = memoryOrderStore(new Map(products.map((product) => [product.id, product])), [])
+  const { products, orders } = aMemoryShop(stocks)
   const deps = { orders, now: () => NOW, newId: randomUUID, currency: 'EUR' }
   const terms = { shippingAddress: null, notes: null, once: undefined }
   return {

@@ -3,7 +3,8 @@ import { cursors, page } from '@shop/platform/cursors'
 import { reply, routesOf } from '@shop/platform/routes'
 import type { CancelOrder } from '../../application/cancel-order'
 import type { PlaceOrder } from '../../application/place-order'
-import type { ListOrders, ReadOrder } from '../../application/read-orders'
+import type { OrderStore } from '../../application/ports'
+import type { ReadOrder } from '../../application/read-order'
 import type { Order as DomainOrder } from '../../domain/order'
 import { TABLE, refused } from './problems'
 import { ListQuery, Order, OrderPage, OrderParams, PlaceOrderBody, orderTag, orderView } from './schemas'
@@ -11,7 +12,7 @@ import { ListQuery, Order, OrderPage, OrderParams, PlaceOrderBody, orderTag, ord
 export type UseCases = {
   placeOrder: PlaceOrder
   readOrder: ReadOrder
-  listOrders: ListOrders
+  listOrders: OrderStore['list']
   cancelOrder: CancelOrder
 }
 

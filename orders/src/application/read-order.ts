@@ -1,9 +1,8 @@
 import type { Order } from '../domain/order'
 import { err, ok, type Result } from '../domain/result'
-import type { OrderNotFound, OrderQuery, OrderStore } from './ports'
+import type { OrderNotFound, OrderStore } from './ports'
 
 export type ReadOrder = (query: { orderId: string; buyerId: string }) => Promise<Result<Order, OrderNotFound>>
-export type ListOrders = (query: OrderQuery) => Promise<Order[]>
 
 /** A buyer's own order; another's is as if it did not exist. */
 export const makeReadOrder =
@@ -12,8 +11,3 @@ export const makeReadOrder =
     const order = await deps.orders.find(orderId)
     return order?.buyerId === buyerId ? ok(order) : err({ code: 'order-not-found' })
   }
-
-export const makeListOrders =
-  (deps: { orders: OrderStore }): ListOrders =>
-  (query) =>
-    deps.orders.list(query)
