@@ -2,7 +2,16 @@ import path from 'node:path'
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { bearerAuthentication } from '@shop/platform/authentication'
-import { Port, databaseConfig, flag, loadConfig, secret, serviceConfig, verifierConfig } from '@shop/platform/config'
+import {
+  Currency,
+  Port,
+  databaseConfig,
+  flag,
+  loadConfig,
+  secret,
+  serviceConfig,
+  verifierConfig,
+} from '@shop/platform/config'
 import { sweepExpiredKeys } from '@shop/platform/idempotency'
 import { remoteKeys } from '@shop/platform/keys'
 import { makeLog } from '@shop/platform/logging'
@@ -24,10 +33,7 @@ const config = loadConfig(
     ...verifierConfig,
     PORT: Port.default(8003),
     DEMO_DATA: flag,
-    CURRENCY: z
-      .string()
-      .regex(/^[A-Z]{3}$/)
-      .default('USD'),
+    CURRENCY: Currency,
     ORDER_PLACEMENT: z.enum(['batching', 'plain']).default('batching'),
     IDEMPOTENCY_SECRET: secret('development-only-idempotency-secret'),
   },

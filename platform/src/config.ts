@@ -9,6 +9,12 @@ export const flag = z
   .default('0')
   .transform((value) => value === '1')
 
+/** ISO 4217. */
+export const Currency = z
+  .string()
+  .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR')
+  .default('USD')
+
 /** What every service reads. */
 export const serviceConfig = {
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),

@@ -1,7 +1,15 @@
 import path from 'node:path'
-import { z } from 'zod'
 import { bearerAuthentication } from '@shop/platform/authentication'
-import { Port, databaseConfig, flag, loadConfig, secret, serviceConfig, verifierConfig } from '@shop/platform/config'
+import {
+  Currency,
+  Port,
+  databaseConfig,
+  flag,
+  loadConfig,
+  secret,
+  serviceConfig,
+  verifierConfig,
+} from '@shop/platform/config'
 import { sweepExpiredKeys } from '@shop/platform/idempotency'
 import { remoteKeys } from '@shop/platform/keys'
 import { makeLog } from '@shop/platform/logging'
@@ -19,10 +27,7 @@ const config = loadConfig(
     ...databaseConfig,
     ...verifierConfig,
     PORT: Port.default(8002),
-    CURRENCY: z
-      .string()
-      .regex(/^[A-Z]{3}$/)
-      .default('USD'),
+    CURRENCY: Currency,
     IDEMPOTENCY_SECRET: secret('development-only-idempotency-secret'),
     DEMO_DATA: flag,
   },
