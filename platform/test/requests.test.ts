@@ -5,6 +5,7 @@ import { httpApp } from '@shop/platform/http'
 import { makeLog } from '@shop/platform/logging'
 import { reply, routesOf } from '@shop/platform/routes'
 import { listen, type RunningServer } from '@shop/platform/server'
+import type { Json } from '../../tests/support/contract'
 
 /** A handler that waits until the test lets it go. */
 let arrived: () => void
@@ -97,7 +98,7 @@ const logged = (count = 1) =>
     check()
   })
 
-type Answer = { status: number; headers: Record<string, string>; text: string; body: any } // eslint-disable-line @typescript-eslint/no-explicit-any
+type Answer = { status: number; headers: Record<string, string>; text: string; body: Json }
 
 /** A connection on which a test says what it wants, when it wants; `answer` reads one answer. */
 async function connect() {

@@ -2,7 +2,7 @@ import { uuidv7 } from 'uuidv7'
 import { makeLog } from '@shop/platform/logging'
 import { openPool } from '@shop/platform/postgres'
 import type pg from 'pg'
-import { checked, type Checked } from '../../tests/support/contract'
+import { checked, type Checked, type Json } from '../../tests/support/contract'
 import { createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { productsApp } from '../src/app'
@@ -18,7 +18,7 @@ const someone = (role: string): Someone => {
 export const aSeller = () => someone('SELLER')
 export const aBuyer = () => someone('BUYER')
 
-export type Body = Record<string, any> // eslint-disable-line @typescript-eslint/no-explicit-any -- answers, held to the contract
+export type Body = Record<string, Json>
 export type Created = { id: string; etag: string; body: Body }
 
 export type Shop = {

@@ -18,6 +18,9 @@ type DocumentedResponse = { headers?: Record<string, unknown>; content?: Record<
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'] as const
 export type Checked = Record<(typeof METHODS)[number], (path: string) => Test>
 
+/** A parsed answer, for tests to look into: what it may hold is the contract's to say, which every answer is held to. */
+export type Json = ReturnType<typeof JSON.parse>
+
 /** Headers that mean something to clients: one that is sent must be documented. */
 const TOLD = ['location', 'etag', 'retry-after', 'www-authenticate', 'idempotency-replayed']
 

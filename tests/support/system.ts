@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import { startStack, type Stack, type StackOptions } from '../../scripts/src/stack'
-import { contractOf, type Contract } from './contract'
+import { contractOf, type Contract, type Json } from './contract'
 
 const ROOT = path.join(__dirname, '../..')
 export const PASSWORD = 'correct horse'
@@ -14,7 +14,7 @@ export type Answer = {
   headers: Record<string, string>
   text: string
   /** The parsed JSON; undefined when there is none. */
-  body: any // eslint-disable-line @typescript-eslint/no-explicit-any -- tests look into it with expect
+  body: Json
 }
 export type Call = { token?: string; body?: unknown; headers?: Record<string, string> }
 export type Party = { username: string; id: string; token: string }
