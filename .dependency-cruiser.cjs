@@ -93,7 +93,7 @@ module.exports = {
       name: 'src-never-imports-tests-or-scripts',
       severity: 'error',
       from: { path: anySource },
-      to: { path: '^(tests/|scripts/|(platform|users|products|orders|swagger)/test/)' },
+      to: { path: '^(tests/|scripts/|proof/|(platform|users|products|orders|swagger)/test/)' },
     },
     {
       name: 'src-uses-declared-dependencies',
@@ -123,6 +123,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^scripts/' },
       to: { path: '^(users|products|orders|swagger)/' },
+    },
+    {
+      name: 'proof-stays-outside',
+      comment: 'Whoever checks a shop from outside shares no code with it: the address is all there is.',
+      severity: 'error',
+      from: { path: '^proof/src/' },
+      to: { pathNot: ['^proof/src/', anyPackage], dependencyTypesNot: ['core'] },
     },
     {
       name: 'bootstrap-needs-no-install',

@@ -93,5 +93,5 @@ export default defineConfig(
       'no-restricted-syntax': no(focus, mocks),
     },
   },
-  { files: ['scripts/**/*.ts', 'bench/**/*.ts'], rules: { 'no-console': 'off' } },
+  { files: ['scripts/**/*.ts', 'bench/**/*.ts', 'proof/**/*.ts'], rules: { 'no-console': 'off' } },
 )

@@ -1,7 +1,7 @@
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
-  roots: ['platform', 'users', 'products', 'orders', 'swagger', 'nginx', 'scripts', 'bench', 'tests'].map(
+  roots: ['platform', 'users', 'products', 'orders', 'swagger', 'nginx', 'scripts', 'bench', 'proof', 'tests'].map(
     (d) => `<rootDir>/${d}`,
   ),
   testMatch: ['**/*.test.ts'],
