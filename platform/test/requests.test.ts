@@ -5,7 +5,7 @@ import { httpApp } from '@shop/platform/http'
 import { makeLog } from '@shop/platform/logging'
 import { reply, routesOf } from '@shop/platform/routes'
 import { listen, type RunningServer } from '@shop/platform/server'
-import type { Json } from '../../tests/support/contract'
+import type { Json } from '../../tests/support/checked'
 
 /** A handler that waits until the test lets it go. */
 let arrived: () => void

@@ -2,7 +2,7 @@ import express, { type RequestHandler } from 'express'
 import { z } from 'zod'
 import { openApiDocument } from '@shop/platform/openapi'
 import { reply, routesOf } from '@shop/platform/routes'
-import { checked } from '../support/contract'
+import { checked } from '../support/checked'
 
 // The checker is tried on answers that no service of ours gives: an app that answers whatever a test says.
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { bodyChecker, type Contract } from '../support/contract'
+import { bodyChecker, type Contract } from '../../proof/src/contract'
 
 type Node = Record<string, unknown>
 type Operation = {

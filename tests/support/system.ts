@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import { startStack, type Stack, type StackOptions } from '../../scripts/src/stack'
-import { contractOf, type Contract, type Json } from './contract'
+import { contractOf, type Contract } from '../../proof/src/contract'
+import type { Json } from './checked'
 
 const ROOT = path.join(__dirname, '../..')
 export const PASSWORD = 'correct horse'

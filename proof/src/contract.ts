@@ -1,7 +1,5 @@
 import Ajv, { type ErrorObject, type ValidateFunction } from 'ajv/dist/2020'
 import addFormats from 'ajv-formats'
-import supertest, { type Test } from 'supertest'
-import type { App } from 'supertest/types'
 import { closedComponents, closedSchema } from './closed-schema'
 
 /** As much of an OpenAPI 3.1 document as is needed to hold an answer to it. */
@@ -15,39 +13,19 @@ type Operation = { operationId?: string; responses?: Record<string, unknown> }
 type Header = { required?: boolean; schema?: Node }
 type DocumentedResponse = { headers?: Record<string, unknown>; content?: Record<string, { schema?: Node }> }
 
-const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'] as const
-export type Checked = Record<(typeof METHODS)[number], (path: string) => Test>
-
-/** A parsed answer, for tests to look into: what it may hold is the contract's to say, which every answer is held to. */
-export type Json = ReturnType<typeof JSON.parse>
+export const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'] as const
 
 /** Headers that mean something to clients: one that is sent must be documented. */
 const TOLD = ['location', 'etag', 'retry-after', 'www-authenticate', 'idempotency-replayed']
 
-/**
- * supertest's calls on an app (or on a server's URL), every answer of which is held to the document: path, method, status,
- * content type, body, headers. Schemas are closed: a field that the document does not name is a violation, too. Outside of the
- * document only `404 route-not-found` and `405` with `Allow` are allowed, so ask for /livez, /docs/ and their like with plain
- * supertest.
- */
-export function checked(app: App, document: Contract): Checked {
-  const contract = contractOf(document)
-  const calls = METHODS.map((method) => {
-    const call = (path: string) =>
-      supertest(app)
-        [method](path)
-        .expect((response) => contract.check(method, path, response))
-    return [method, call] as const
-  })
-  return Object.fromEntries(calls) as Checked
-}
-
 export type CheckedContract = {
+  /** Where an answer breaks the document, in words. The method is in lower case. */
+  violations: (method: string, path: string, response: Answer) => string[]
   /** Raises an error that lists every violation. */
   check: (method: string, path: string, response: Answer) => void
 }
 /** What is looked at of a response; supertest's fits, whose `text` is missing after HEAD. */
-export type Answer = { status: number; headers: Record<string, string | undefined>; text?: string | undefined }
+type Answer = { status: number; headers: Record<string, string | undefined>; text?: string | undefined }
 
 const compiled = new WeakMap<Contract, CheckedContract>()
 
@@ -61,20 +39,23 @@ export function contractOf(document: Contract): CheckedContract {
 function compile(document: Contract): CheckedContract {
   const findOperation = operationFinder(document)
   const violationsOf = bodyChecker(document)
+  const violations: CheckedContract['violations'] = (method, path, response) => {
+    const found = findOperation(method, path)
+    return [
+      ...(response.headers['x-request-id'] ? [] : ['has no X-Request-Id']),
+      ...(typeof found === 'string'
+        ? outsideViolations(found, response)
+        : insideViolations(document, found, method, response, violationsOf)),
+    ]
+  }
   return {
+    violations,
     check: (method, path, response) => {
-      const found = findOperation(method, path)
-      const asked = `${method.toUpperCase()} ${path}`
-      const violations = [
-        ...(response.headers['x-request-id'] ? [] : ['has no X-Request-Id']),
-        ...(typeof found === 'string'
-          ? outsideViolations(found, response)
-          : insideViolations(document, found, method, response, violationsOf)),
-      ]
-      if (violations.length === 0) return
+      const found = violations(method, path, response)
+      if (found.length === 0) return
       const sent = response.text ? `\n  it sent: ${response.text.slice(0, 1000)}` : ''
       throw new Error(
-        `${asked} answered ${response.status}, against the contract:\n  - ${violations.join('\n  - ')}${sent}`,
+        `${method.toUpperCase()} ${path} answered ${response.status}, against the contract:\n  - ${found.join('\n  - ')}${sent}`,
       )
     },
   }
@@ -246,7 +227,7 @@ function parseJson(text = ''): unknown {
 }
 
 /** Follows `$ref`s within the document. */
-function resolve<T>(document: Contract, node: unknown): T {
+export function resolve<T>(document: Contract, node: unknown): T {
   const pointer = (node as { $ref?: string }).$ref
   if (pointer === undefined) return node as T
   const steps = pointer.replace(/^#\//, '').split('/')
