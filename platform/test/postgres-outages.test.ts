@@ -2,7 +2,7 @@ import net from 'node:net'
 import { once } from 'node:events'
 import type pg from 'pg'
 import { type TestDatabase, createDatabase } from '../../tests/support/database'
-import { type Wire, openWire } from '../../tests/support/wire'
+import { type Wire, openWire } from '../../proof/src/chaos/wire'
 import { DatabaseOutage, asOutage, inTransaction, openPool } from '../src/postgres'
 import { ok } from '../src/result'
 
@@ -70,6 +70,7 @@ describe('a lost connection', () => {
   })
 
   test('that is known before COMMIT is sent leaves no doubt about the outcome', async () => {
+    const commits = wire.listenFor('commit')
     const error = await failureOf(
       inTransaction(pool, async (tx) => {
         await tx.query('insert into facts values (1)')
@@ -79,7 +80,7 @@ describe('a lost connection', () => {
     )
     expect(asOutage(error)).toMatchObject({ code: 'database-unavailable' })
     expect(lost.map((error) => error.message)).toContain('terminating connection due to administrator command')
-    expect(wire.heard('commit')).toBe(0)
+    expect(commits()).toBe(0)
     expect(await facts()).toEqual([])
   })
 
@@ -94,13 +95,14 @@ describe('a lost connection', () => {
   })
 
   test('when the answer to COMMIT is lost has an unknown outcome: here it was committed', async () => {
+    const commits = wire.listenFor('commit')
     wire.cutAt('commit', 'after')
     const error = await failureOf(record(1))
     expect(error).toBeInstanceOf(DatabaseOutage)
     expect(error).toMatchObject({ code: 'outcome-unknown' })
     expect(asOutage(error)).toBe(error)
     expect(await facts()).toEqual([{ id: 1 }])
-    expect(wire.heard('commit')).toBe(1)
+    expect(commits()).toBe(1)
     expect(await record(2)).toEqual(ok(2))
   })
 

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { type TestDatabase, createDatabase } from '../../tests/support/database'
-import { openWire } from '../../tests/support/wire'
+import { openWire } from '../../proof/src/chaos/wire'
 import { asOutage, inTransaction, openPool } from '../src/postgres'
 import { ok } from '../src/result'
 

@@ -8,7 +8,7 @@ import { transform } from '@swc/core'
 import pg from 'pg'
 import { startPostgres } from '../../scripts/src/postgres'
 import { removeCluster } from '../../scripts/src/postgres-home'
-import { openWire } from '../support/wire'
+import { openWire } from '../../proof/src/chaos/wire'
 
 // The command as it stands in a container image: platform's built code, and of the services no more than their migrations.
 // It sets the passwords of the services' roles, which the other test files log in with, so it gets a server of its own.

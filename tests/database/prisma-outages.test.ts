@@ -5,7 +5,7 @@ import { asOutage, openPool } from '../../platform/src/postgres'
 import { PrismaClient } from '../../users/src/generated/prisma/client'
 import { type TestDatabase, createDatabase } from '../support/database'
 import { untilQueued } from '../support/gate'
-import { type Wire, openWire } from '../support/wire'
+import { type Wire, openWire } from '../../proof/src/chaos/wire'
 
 // Prisma wraps what pg says in errors of its own. These are the shapes that asOutage relies on, so that an upgrade that
 // changes one is noticed here.
