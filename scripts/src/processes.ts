@@ -12,6 +12,7 @@ export interface Recorded {
 
 interface Stat {
   state: string
+  parent: number
   group: number
   began: string
 }
@@ -30,11 +31,16 @@ function stat(pid: number): Stat | undefined {
       // proc(5): the name in parentheses may hold anything; state follows it, then parent, group, … and start time.
       const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
       const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-      return { state: fields[0] ?? '', group: Number(fields[2]), began: `${boot} ${fields[19]}` }
+      return {
+        state: fields[0] ?? '',
+        parent: Number(fields[1]),
+        group: Number(fields[2]),
+        began: `${boot} ${fields[19]}`,
+      }
     }
-    const text = execFileSync('ps', ['-o', 'stat=,pgid=,lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
-    const [state = '', group = '', ...began] = text.split(/\s+/)
-    return { state, group: Number(group), began: `${boot} ${began.join(' ')}` }
+    const text = execFileSync('ps', ['-o', 'stat=,ppid=,pgid=,lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
+    const [state = '', parent = '', group = '', ...began] = text.split(/\s+/)
+    return { state, parent: Number(parent), group: Number(group), began: `${boot} ${began.join(' ')}` }
   } catch {
     return undefined
   }
@@ -59,15 +65,28 @@ export function commandOf(pid: number): string {
   }
 }
 
+/** What a running process has started itself. */
+export const childrenOf = (pid: number): number[] =>
+  allPids().filter((each) => {
+    const found = stat(each)
+    return found !== undefined && found.parent === pid && !isZombie(found)
+  })
+
 /** Running processes whose current folder is this one; unknown, hence none, outside Linux. */
 export function processesIn(folder: string): number[] {
   if (process.platform !== 'linux') return []
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry) && cwdOf(entry) === folder)
-    .map(Number)
+  return allPids().filter((pid) => cwdOf(pid) === folder)
 }
 
-function cwdOf(pid: string): string | undefined {
+function allPids(): number[] {
+  const found =
+    process.platform === 'linux'
+      ? readdirSync('/proc')
+      : execFileSync('ps', ['-Ao', 'pid='], { encoding: 'utf8' }).split('\n')
+  return found.filter((entry) => /^ *\d+ *$/.test(entry)).map(Number)
+}
+
+function cwdOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/cwd`)
   } catch {
@@ -96,8 +115,8 @@ function groupRuns(group: number): boolean {
     return false
   }
   if (process.platform !== 'linux') return true
-  return readdirSync('/proc').some((entry) => {
-    const found = /^\d+$/.test(entry) ? stat(Number(entry)) : undefined
+  return allPids().some((pid) => {
+    const found = stat(pid)
     return found !== undefined && found.group === group && !isZombie(found)
   })
 }

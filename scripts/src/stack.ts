@@ -22,6 +22,8 @@ export interface StackOptions {
   ordersProcesses?: number
   /** What node runs for a service: its main unless given. */
   entry?: (service: Service) => string[]
+  /** Answers the URL by which a process is to reach Postgres, given the direct one: where faults are staged in between. */
+  detour?: (process: string, url: string) => Promise<string>
   stopTimeoutMs?: number
   readyTimeoutMs?: number
   terminal?: Terminal
@@ -118,10 +120,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const ownerUrl = database ?? (await terminal.step('Postgres', () => startPostgres(secrets.postgresPassword)))
     const surroundings = { env, ownerUrl, secrets, usersPort: ports.users }
     await terminal.step('Migrations', () => migrate(surroundings, options.signal))
-    const programs = processes.map(({ name, service, port }) => {
-      const entry = options.entry?.(service) ?? [join(ROOT, service, 'dist', 'main.js')]
-      return serviceProgram(service, { name, port, entry }, surroundings)
-    })
+    const programs = await Promise.all(
+      processes.map(async ({ name, service, port }) => {
+        const entry = options.entry?.(service) ?? [join(ROOT, service, 'dist', 'main.js')]
+        const reached = (await options.detour?.(name, ownerUrl)) ?? ownerUrl
+        return serviceProgram(service, { name, port, entry }, { ...surroundings, ownerUrl: reached })
+      }),
+    )
     await terminal.step('Services', () => supervisor.start(programs))
     const portsOf = (service: Service) => processes.filter((each) => each.service === service).map(({ port }) => port)
     await terminal.step('Nginx', async () => {

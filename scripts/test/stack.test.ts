@@ -3,7 +3,8 @@ import { get } from 'node:http'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { startStack, type Stack } from '../src/stack'
+import { startStack, type Stack, type StackOptions } from '../src/stack'
+import { childrenOf } from '../src/processes'
 import { type Terminal } from '../src/terminal'
 import { aFolder, cleanUp, isAlive, later, until } from './support'
 
@@ -19,8 +20,14 @@ require('node:http').createServer((request, response) => {
 process.on('SIGTERM', () => process.exit(0))
 `
 
-function aStack(folder: string, terminal?: Terminal, env: NodeJS.ProcessEnv = {}): Promise<Stack> {
+function aStack(
+  folder: string,
+  terminal?: Terminal,
+  env: NodeJS.ProcessEnv = {},
+  more: StackOptions = {},
+): Promise<Stack> {
   const started = startStack({
+    ...more,
     dataDir: folder,
     ports: 'free',
     entry: () => ['-e', STAND_IN, join(folder, 'go')],
@@ -61,6 +68,8 @@ test('everything starts in order, Nginx last; each process is started again; sto
 
   const first = stack.pids()
   expect(Object.keys(first).sort()).toEqual(['nginx', 'orders', 'postgres', 'products', 'swagger', 'users'])
+  expect(childrenOf(first.nginx!).length).toBeGreaterThan(0) // its workers
+  expect(childrenOf(process.pid)).toEqual(expect.arrayContaining(Object.values(first)))
   for (const name of Object.keys(first)) stack.kill(name, 'SIGKILL')
   await until(() => Object.keys(first).every((name) => said.includes(`${name} is back`)), 'all to be back')
   const second = stack.pids()
@@ -95,6 +104,31 @@ test('a service knows its own password and no other secret than its own', async 
   }
   expect(decodeURIComponent(new URL(given.orders!.DATABASE_URL!).password)).toBe('from outside')
   expect(given.orders!.JWKS_URL).toBe(`${stack.urls.users}/users/.well-known/jwks.json`)
+})
+
+test('each process reaches Postgres by the detour that it is given, and by its own role', async () => {
+  const folder = aFolder()
+  writeFileSync(join(folder, 'go'), '')
+  const asked: [string, string][] = []
+  const stack = await aStack(
+    folder,
+    undefined,
+    {},
+    {
+      ordersProcesses: 2,
+      detour: (name, url) => {
+        asked.push([name, url])
+        return Promise.resolve(`postgres://owner@${name}.invalid:1/shop`)
+      },
+    },
+  )
+  expect(asked.sort()).toEqual(
+    ['orders', 'orders-2', 'products', 'swagger', 'users'].map((name) => [name, stack.ownerUrl]),
+  )
+  for (const name of ['orders', 'orders-2']) {
+    const url = new URL((await body(stack.urls[name]!)).DATABASE_URL!)
+    expect([url.host, url.username]).toEqual([`${name}.invalid:1`, 'shop_orders'])
+  }
 })
 
 test('a busy port is named before anything is started', async () => {
