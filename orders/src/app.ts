@@ -1,6 +1,5 @@
-import type { Express } from 'express'
 import type { Authenticate } from '@shop/platform/authentication'
-import { httpApp } from '@shop/platform/http'
+import { httpApp, type App } from '@shop/platform/http'
 import type { Logger } from '@shop/platform/logging'
 import type { Operations } from '@shop/platform/operations'
 import { PROBLEMS } from './adapters/http/problems'
@@ -20,7 +19,7 @@ export function ordersApp(options: {
   idempotencySecret: string
   log: Logger
   operations?: Operations
-}): Express {
+}): App {
   const { orders, now, newId, currency, ...http } = options
   return httpApp({
     ...http,

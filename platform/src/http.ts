@@ -1,11 +1,5 @@
-import express, {
-  type ErrorRequestHandler,
-  type Express,
-  type Request,
-  type RequestHandler,
-  type Response,
-} from 'express'
-import helmet from 'helmet'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import express, { type ErrorRequestHandler, type Express } from 'express'
 import type { Logger } from 'pino'
 import type { Authenticate, Caller } from './authentication'
 import { matchesAny, weakTag } from './conditional'
@@ -19,6 +13,9 @@ import type { AnyReply, Route, RouteSpec } from './routes'
 
 /** Nginx gives up after 10 s; whoever is still waiting by now gets an answer of ours. */
 const DEADLINE_MS = 9_000
+
+/** What a server serves. */
+export type App = RequestListener
 
 export type HttpOptions<Deps> = {
   routes: readonly Route<Deps>[]
@@ -34,25 +31,22 @@ export type HttpOptions<Deps> = {
   deadlineMs?: number
 }
 
-/** The Express application of a service: every call goes the same way, in the order of refusals that clients are promised. */
-export function httpApp<Deps>(options: HttpOptions<Deps>): Express {
+/**
+ * What a service answers: every call goes the same way, in the order of refusals that clients are promised. Calls whose path
+ * has no parameter are found by their name; Express routes all others (docs/decisions/0011 has what that saves).
+ */
+export function httpApp<Deps>(options: HttpOptions<Deps>): App {
   const problems = { ...PLATFORM_PROBLEMS, ...options.problems }
-  const app = express()
-  app.disable('x-powered-by')
-  app.set('etag', false)
-  app.set('query parser', 'simple')
-  app.set('case sensitive routing', true)
-  app.set('strict routing', true)
-  app.use(requestLog(options.log, options.operations?.observe))
-  app.use(
-    helmet({
-      contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-      strictTransportSecurity: false, // for whoever ends TLS in front
-    }),
-  )
+  const begin = requestLog(options.log, options.operations?.observe)
+  const app = expressApp()
+  const direct = new Map<string, Handler>()
   for (const [path, routes] of byPath(options.routes)) {
     const route = app.route(path.replace(/\{(\w+)\}/g, ':$1'))
-    for (const each of routes) route[each.spec.method](pipeline(each, options, problems))
+    for (const each of routes) {
+      const handle = pipeline(each, options, problems)
+      if (!path.includes('{')) direct.set(`${each.spec.method.toUpperCase()} ${path}`, handle)
+      route[each.spec.method]((request, response) => handle(request, response, { ...request.params }))
+    }
     const methods = routes.map(({ spec }) => spec.method.toUpperCase())
     const allow = [...(methods.includes('GET') ? ['HEAD'] : []), ...methods].sort().join(', ')
     route.all(() => {
@@ -62,8 +56,25 @@ export function httpApp<Deps>(options: HttpOptions<Deps>): Express {
   if (options.operations) app.use(options.operations.router)
   app.use((request, response) => sendProblem(request, response, problems, problem('route-not-found')))
   app.use(errorHandler(problems))
+  return (request, response) => {
+    begin(request, response)
+    const handle = direct.get(`${request.method} ${pathOf(request)}`)
+    if (handle) void handle(request, response, {})
+    else app(request, response)
+  }
+}
+
+function expressApp(): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('etag', false)
+  app.set('query parser', 'simple')
+  app.set('case sensitive routing', true)
+  app.set('strict routing', true)
   return app
 }
+
+type Handler = (request: IncomingMessage, response: ServerResponse, params: Record<string, unknown>) => Promise<void>
 
 class MethodNotAllowed extends ProblemError {
   constructor(allow: string) {
@@ -79,7 +90,7 @@ function byPath<Deps>(routes: readonly Route<Deps>[]): [string, Route<Deps>[]][]
   return [...paths].sort(([a], [b]) => dynamic(a) - dynamic(b))
 }
 
-function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems: ProblemTable): RequestHandler {
+function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems: ProblemTable): Handler {
   const { spec } = route
   const parse = requestParser(spec)
   const render = renderer(spec)
@@ -87,12 +98,16 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
   if (spec.idempotent && secret === undefined)
     throw new Error(`${spec.operationId} takes an Idempotency-Key and needs a secret`)
 
-  const answer = async (request: Request, response: Response): Promise<void> => {
+  const answer = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    params: Record<string, unknown>,
+  ): Promise<void> => {
     const caller = await admit(spec, request, options.authenticate)
     if (caller && request.facts) request.facts.callerId = caller.id
-    const body = await readBody(spec, request, response)
+    const body = await readBody(spec, request)
     if (response.headersSent) return // the body came too late
-    const parsed = parse(request, body)
+    const parsed = parse(request, params, body)
     const input = {
       ...parsed,
       caller,
@@ -109,7 +124,7 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
     else sendAnswer(request, response, spec, 'answer' in reply ? { ...reply, headers: {} } : render(reply))
   }
 
-  return async (request, response) => {
+  return async (request, response, params) => {
     request.facts = { route: spec.path }
     const deadline = setTimeout(() => {
       if (response.headersSent) return
@@ -119,7 +134,7 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
       sendReply(request, response, spec, problems, late)
     }, deadlineMs)
     try {
-      await answer(request, response)
+      await answer(request, response, params)
     } catch (error) {
       const reply = refusalOf(error)
       const isFailure = problems[reply.problem]?.status === 500 || asOutage(error) !== undefined
@@ -136,7 +151,7 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
   }
 }
 
-const clientAddress = (request: Request): string => {
+const clientAddress = (request: IncomingMessage): string => {
   const forwarded = request.headers['x-forwarded-for'] // Nginx overwrites it with the one address that it saw
   return (typeof forwarded === 'string' && forwarded) || request.socket.remoteAddress || ''
 }
@@ -168,23 +183,24 @@ function renderer(spec: RouteSpec) {
 }
 
 function sendAnswer(
-  request: Request,
-  response: Response,
+  request: IncomingMessage,
+  response: ServerResponse,
   spec: RouteSpec,
   { answer, replayed, headers }: Rendered,
 ): void {
   const reading = spec.method === 'get' && answer.status === 200
   const etag = answer.etag ?? (reading ? weakTag(answer.body) : null)
-  response.status(answer.status)
+  response.statusCode = answer.status
   if (answer.location !== null) response.setHeader('Location', answer.location)
   if (etag !== null) response.setHeader('ETag', etag)
   if (replayed) response.setHeader('Idempotency-Replayed', 'true')
   response.setHeader('Cache-Control', cacheControl(spec, request))
-  if (spec.shared) response.vary('Authorization')
+  if (spec.shared) response.setHeader('Vary', 'Authorization')
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   const seen = request.headers['if-none-match']
   if (reading && etag !== null && seen !== undefined && matchesAny(seen, etag)) {
-    response.status(304).end()
+    response.statusCode = 304
+    response.end()
   } else if (answer.body === '') {
     response.end()
   } else {
@@ -193,14 +209,14 @@ function sendAnswer(
   }
 }
 
-const cacheControl = (spec: RouteSpec, request: Request): string => {
+const cacheControl = (spec: RouteSpec, request: IncomingMessage): string => {
   if (spec.method !== 'get') return 'no-store'
   return spec.shared && request.headers.authorization === undefined ? 'no-cache' : 'private, no-cache'
 }
 
 function sendReply(
-  request: Request,
-  response: Response,
+  request: IncomingMessage,
+  response: ServerResponse,
   spec: RouteSpec,
   problems: ProblemTable,
   reply: ProblemReply,
@@ -208,22 +224,33 @@ function sendReply(
   if (!spec.errors) return sendProblem(request, response, problems, reply)
   const { status, body } = spec.errors.render(bodyOf(request, problems, reply))
   setProblemHeaders(response, problems, reply)
-  response.status(status).setHeader('Content-Type', 'application/json; charset=utf-8')
+  response.statusCode = status
+  response.setHeader('Content-Type', 'application/json; charset=utf-8')
   response.end(JSON.stringify(body))
 }
 
 /** RFC 9457. */
-function sendProblem(request: Request, response: Response, problems: ProblemTable, reply: ProblemReply): void {
+function sendProblem(
+  request: IncomingMessage,
+  response: ServerResponse,
+  problems: ProblemTable,
+  reply: ProblemReply,
+): void {
   const body = bodyOf(request, problems, reply)
   setProblemHeaders(response, problems, reply)
-  response.status(body.status).setHeader('Content-Type', 'application/problem+json')
+  response.statusCode = body.status
+  response.setHeader('Content-Type', 'application/problem+json')
   response.end(JSON.stringify(body))
 }
 
-const bodyOf = (request: Request, problems: ProblemTable, reply: ProblemReply) =>
+const bodyOf = (request: IncomingMessage, problems: ProblemTable, reply: ProblemReply) =>
   problemBody(problems, reply, { instance: pathOf(request), requestId: request.id })
 
-function setProblemHeaders(response: Response, problems: ProblemTable, { problem: code, headers }: ProblemReply): void {
+function setProblemHeaders(
+  response: ServerResponse,
+  problems: ProblemTable,
+  { problem: code, headers }: ProblemReply,
+): void {
   const { status, retryAfter } = problems[code] ?? {}
   if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer')
   if (retryAfter !== undefined) response.setHeader('Retry-After', String(retryAfter))
@@ -236,18 +263,9 @@ function refusalOf(error: unknown): ProblemReply {
   if (error instanceof ProblemError) return error.reply
   const outage = asOutage(error)
   if (outage) return problem(outage.code)
-  return parserRefusal(error) ?? problem('internal-error')
-}
-
-/** Errors of body-parser and of Express's router (a malformed escape in the path) carry the status that they mean. */
-function parserRefusal(error: unknown): ProblemReply | undefined {
-  if (!(error instanceof Error) || !('status' in error)) return undefined
+  // Of Express's router: a malformed escape in the path.
   if (error instanceof URIError) return problem('bad-request', { detail: 'The path has a malformed escape.' })
-  if (!('type' in error)) return undefined
-  if (error.status === 413) return problem('content-too-large')
-  if (error.status === 415) return problem('unsupported-media-type')
-  if (error.type === 'entity.parse.failed') return problem('malformed-json')
-  return error.status === 400 ? problem('bad-request') : undefined
+  return problem('internal-error')
 }
 
 /** Catches what is raised outside of a pipeline: unknown methods, malformed paths, faults of middleware. */

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
-import type { RequestHandler } from 'express'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import pino, { type DestinationStream, type Logger } from 'pino'
 
 export type { Logger }
@@ -43,9 +42,27 @@ export const makeLog = (service: string, level: string, destination?: Destinatio
         censor: '[redacted]',
       },
     },
-    // Line by line: written behind our back, the last ones, which say why a process ends, come in disorder or not at all.
-    destination ?? pino.destination({ dest: 1, sync: true }),
+    destination ?? standardOutput(),
   )
+
+/** Lines of one turn of the event loop are written together, at its end or when the process ends: in order, and the last ones as well. */
+function standardOutput(): DestinationStream {
+  const out = pino.destination({ dest: 1, sync: true, minLength: 8 * 1024 })
+  let due = false
+  const flush = () => {
+    due = false
+    out.flushSync()
+  }
+  process.on('exit', flush)
+  return {
+    write: (line) => {
+      out.write(line)
+      if (due) return
+      due = true
+      setImmediate(flush)
+    },
+  }
+}
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/
 
@@ -64,9 +81,12 @@ export type Observe = (request: IncomingMessage, status: number, seconds: number
  * One JSON line a request, by pino; also settles the request id and puts it into the response. Written here because it runs on
  * every request: docs/decisions/0011 has what pino-http costs.
  */
-export const requestLog =
-  (log: Logger, observe?: Observe): RequestHandler =>
-  (request, response, next) => {
+export function requestLog(
+  log: Logger,
+  observe?: Observe,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const uncensored = log.child({}, { redact: [] }) // there is nothing in its lines but what is named below
+  return (request, response) => {
     const begun = performance.now()
     const { method } = request
     const path = pathOf(request)
@@ -88,7 +108,7 @@ export const requestLog =
         ...(err && { err }),
       }
       if (err || statusCode >= 500) log.error(line, 'request')
-      else log.info(line, 'request')
+      else uncensored.info(line, 'request')
     })
-    next()
   }
+}

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import express, { type Request, type RequestHandler, type Response } from 'express'
+import type { IncomingMessage } from 'node:http'
+import { parse as parseForm, type ParsedUrlQuery } from 'node:querystring'
 import { z } from 'zod'
 import { invalidToken, type Authenticate, type Caller } from './authentication'
 import { IdempotencyKey } from './idempotency'
@@ -8,44 +9,41 @@ import type { RouteSpec } from './routes'
 
 const BODY_LIMIT_BYTES = 100_000
 
-const verify = (_request: unknown, _response: unknown, body: Buffer, encoding: string) => {
-  if (body.length === 0) throw new ProblemError('malformed-json', { detail: 'The body is empty.' })
-  // Decoded all the same, every byte that is none would become the same U+FFFD.
-  if (encoding === 'utf-8' && !isUtf8(body))
-    throw new ProblemError('malformed-json', { detail: 'The body is not UTF-8.' })
+/** The body as it was sent; rejects as soon as it is seen to be too long, rather than when all of it has come, which may be never. */
+const readBytes = (request: IncomingMessage) =>
+  new Promise<Buffer>((resolve, reject) => {
+    const tooLong = () => reject(new ProblemError('content-too-large'))
+    if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT_BYTES) tooLong()
+    const chunks: Buffer[] = []
+    let length = 0
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length > BODY_LIMIT_BYTES) tooLong()
+      else chunks.push(chunk)
+    })
+    request.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    // The client has gone: nobody will see the answer.
+    request.once('error', () => reject(new ProblemError('bad-request')))
+  })
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new ProblemError('malformed-json')
+  }
 }
-// Compressed bodies are refused (415): the limit then counts what is sent. Media types are checked before.
-const options = { limit: BODY_LIMIT_BYTES, inflate: false, type: () => true, verify }
-const readJson = express.json({ ...options, strict: false })
-const readForm = express.urlencoded({ ...options, extended: false })
-
-const run = (middleware: RequestHandler, request: Request, response: Response) =>
-  new Promise<void>((resolve, reject: (error: Error) => void) => {
-    void middleware(request, response, (error?: unknown) => (error ? reject(error as Error) : resolve()))
-  })
-
-/** Rejects as soon as the body is seen to be too long: the parser answers only when all of it has come, which may be never. */
-const tooLong = (request: Request) =>
-  new Promise<never>((_resolve, reject) => {
-    const check = (length: number) => {
-      if (length > BODY_LIMIT_BYTES) reject(new ProblemError('content-too-large'))
-    }
-    check(Number(request.headers['content-length'] ?? 0))
-    let seen = 0
-    request.on('data', (chunk: Buffer) => check((seen += chunk.length)))
-  })
 
 /** Refuses a caller that the route is not for: 401, then 403. */
 export async function admit(
   spec: RouteSpec,
-  request: Request,
+  request: IncomingMessage,
   authenticate: Authenticate,
 ): Promise<Caller | undefined> {
   if (spec.access === 'credentials') return undefined
   // Node would keep the first of several; who reads another one (a proxy, a log) would see somebody else.
-  const [authorization, ...others] = request.headersDistinct['authorization'] ?? []
-  if (others.length > 0) throw invalidToken('`Authorization` was sent more than once.')
-  const caller = await authenticate(authorization)
+  if (isRepeated(request, 'authorization')) throw invalidToken('`Authorization` was sent more than once.')
+  const caller = await authenticate(request.headers.authorization)
   if (spec.access === 'public') return caller
   if (!caller) throw new ProblemError('unauthenticated')
   if (typeof spec.access === 'object' && !spec.access.roles.includes(caller.role))
@@ -53,29 +51,52 @@ export async function admit(
   return caller
 }
 
-const mediaType = (request: Request) => request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
-const hasContent = (request: Request) =>
-  request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
+/** Looks into the headers as they came: making `headersDistinct` of all of them costs more than the rest of admitting. */
+function isRepeated({ rawHeaders }: IncomingMessage, name: string): boolean {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const each = rawHeaders[i]
+    if (each?.length === name.length && each.toLowerCase() === name) count++
+  }
+  return count > 1
+}
 
-/** The parsed body: 415, 400 or 413 when it cannot be one. A call without a body needs no content type, and none may hide there. */
-export async function readBody(spec: RouteSpec, request: Request, response: Response): Promise<unknown> {
-  if (!spec.body && (spec.method === 'get' || !hasContent(request))) return undefined
-  const type = mediaType(request)
-  const reader =
-    type === 'application/json'
-      ? readJson
-      : spec.form && type === 'application/x-www-form-urlencoded'
-        ? readForm
-        : undefined
-  if (!reader) {
+const hasContent = ({ headers }: IncomingMessage) =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
+const UTF_8 = /;\s*charset\s*=\s*"?utf-8"?\s*(;|$)/i
+
+/** What a body is parsed by; 415 for what the call does not read. Compressed bodies are not: the limit counts what is sent. */
+function parserFor(spec: RouteSpec, { headers }: IncomingMessage): (text: string) => unknown {
+  const contentType = headers['content-type'] ?? ''
+  const [type = ''] = contentType.split(';', 1)
+  const parse = { 'application/json': parseJson, ...(spec.form && { 'application/x-www-form-urlencoded': parseForm }) }[
+    type.trim().toLowerCase()
+  ]
+  const coding = headers['content-encoding'] ?? 'identity'
+  if (!parse || coding.toLowerCase() !== 'identity' || (/charset/i.test(contentType) && !UTF_8.test(contentType))) {
     throw new ProblemError('unsupported-media-type', {
       detail: `This call reads application/json${spec.form ? ' or application/x-www-form-urlencoded' : ''}.`,
     })
   }
-  await Promise.race([run(reader, request, response), tooLong(request)])
-  if (spec.body && request.body === undefined)
-    throw new ProblemError('malformed-json', { detail: 'The body is empty.' })
-  return request.body
+  return parse
+}
+
+/** The parsed body: 415, 400 or 413 when it cannot be one. A call without a body needs no content type, and none may hide there. */
+export async function readBody(spec: RouteSpec, request: IncomingMessage): Promise<unknown> {
+  if (!spec.body && (spec.method === 'get' || !hasContent(request))) return undefined
+  const parse = parserFor(spec, request)
+  const body = await readBytes(request)
+  if (body.length === 0) throw new ProblemError('malformed-json', { detail: 'The body is empty.' })
+  // Decoded all the same, every byte that is none would become the same U+FFFD.
+  if (!isUtf8(body)) throw new ProblemError('malformed-json', { detail: 'The body is not UTF-8.' })
+  return parse(body.toString('utf8'))
+}
+
+/** The query string's fields; one that is repeated is a list. */
+function queryOf(url = ''): ParsedUrlQuery | Record<string, never> {
+  const start = url.indexOf('?')
+  return start < 0 ? {} : { ...parseForm(url.slice(start + 1)) }
 }
 
 const nothing = z.strictObject({})
@@ -99,9 +120,11 @@ export type Parsed = {
 }
 
 /** Parses all four parts before it refuses, so that a client sees every violation at once. */
-export function requestParser(spec: RouteSpec): (request: Request, body: unknown) => Parsed {
+export function requestParser(
+  spec: RouteSpec,
+): (request: IncomingMessage, params: Record<string, unknown>, body: unknown) => Parsed {
   const schemas = schemasOf(spec)
-  return (request, body) => {
+  return (request, params, body) => {
     const violations: Violation[] = []
     const parse = (part: keyof typeof schemas, value: unknown): unknown => {
       const result = schemas[part].safeParse(value)
@@ -109,8 +132,8 @@ export function requestParser(spec: RouteSpec): (request: Request, body: unknown
       return result.data
     }
     const parsed = {
-      params: parse('path', { ...request.params }),
-      query: parse('query', { ...request.query }),
+      params: parse('path', params),
+      query: parse('query', queryOf(request.url)),
       headers: parse('header', request.headers),
       body: parse('body', body),
     }

@@ -1,8 +1,8 @@
 import { STATUS_CODES, createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Express } from 'express'
 import type { Logger } from 'pino'
+import type { App } from './http'
 import { requestIdFrom } from './logging'
 import { PLATFORM_PROBLEMS, problem, problemBody } from './problems'
 
@@ -123,7 +123,7 @@ function exitOnSignal(log: Logger, stop: () => Promise<void>, exitWithinMs = EXI
 
 /** Serves `app` until SIGTERM: drains first, then runs `stop` (pools, timers). */
 export async function runService(options: {
-  app: Express
+  app: App
   config: { PORT: number; HOST: string }
   log: Logger
   stop?: () => Promise<void>

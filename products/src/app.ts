@@ -1,8 +1,7 @@
-import type { Express } from 'express'
 import type pg from 'pg'
 import type { Logger } from '@shop/platform/logging'
 import type { Authenticate } from '@shop/platform/authentication'
-import { httpApp } from '@shop/platform/http'
+import { httpApp, type App } from '@shop/platform/http'
 import type { Operations } from '@shop/platform/operations'
 import { PROBLEMS } from './problems'
 import { routes } from './routes'
@@ -16,7 +15,7 @@ export function productsApp(options: {
   idempotencySecret: string
   log: Logger
   operations?: Operations
-}): Express {
+}): App {
   const { pool, currency, ...http } = options
   return httpApp({ ...http, routes, problems: PROBLEMS, deps: { pool, currency } })
 }

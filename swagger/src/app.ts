@@ -1,13 +1,13 @@
-import { Router, type Express, type RequestHandler } from 'express'
+import { Router, type RequestHandler } from 'express'
 import { constant, docsRouter, onlyRead } from '@shop/platform/docs'
-import { httpApp } from '@shop/platform/http'
+import { httpApp, type App } from '@shop/platform/http'
 import type { makeLog } from '@shop/platform/logging'
 import { operationsOf } from '@shop/platform/operations'
 import { PICKER, type Documents } from './documents'
 import { PAGES_STYLE, problemIndex, problemPage } from './problem-pages'
 
 /** The documents, Swagger UI over all of them, and a page for every problem code. */
-export function swaggerApp({ documents, log }: { documents: Documents; log: ReturnType<typeof makeLog> }): Express {
+export function swaggerApp({ documents, log }: { documents: Documents; log: ReturnType<typeof makeLog> }): App {
   const router = Router({ strict: true, caseSensitive: true })
   const serve = (path: string, ...handlers: RequestHandler[]) =>
     router

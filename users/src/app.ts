@@ -1,6 +1,5 @@
-import type { Express } from 'express'
 import { bearerAuthentication } from '@shop/platform/authentication'
-import { httpApp } from '@shop/platform/http'
+import { httpApp, type App } from '@shop/platform/http'
 import { localKeys } from '@shop/platform/keys'
 import type { Logger } from '@shop/platform/logging'
 import type { Operations } from '@shop/platform/operations'
@@ -10,7 +9,7 @@ import { routes, type Deps } from './routes'
 /** The service's HTTP application; it verifies with the keys that it signs with. */
 export const usersApp = (
   options: Deps & { issuer: string; audience: string; log: Logger; operations?: Operations },
-): Express => {
+): App => {
   const { issuer, audience, log, operations, ...deps } = options
   return httpApp({
     routes,
