@@ -47,19 +47,17 @@ export const makeLog = (service: string, level: string, destination?: Destinatio
 
 /** Lines of one turn of the event loop are written together, at its end or when the process ends: in order, and the last ones as well. */
 function standardOutput(): DestinationStream {
-  const out = pino.destination({ dest: 1, sync: true, minLength: 8 * 1024 })
-  let due = false
+  const out = pino.destination({ dest: 1, sync: true })
+  let lines = ''
   const flush = () => {
-    due = false
-    out.flushSync()
+    if (lines !== '') out.write(lines)
+    lines = ''
   }
   process.on('exit', flush)
   return {
     write: (line) => {
-      out.write(line)
-      if (due) return
-      due = true
-      setImmediate(flush)
+      if (lines === '') setImmediate(flush)
+      lines += line
     },
   }
 }
