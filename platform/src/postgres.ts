@@ -90,16 +90,19 @@ export class DatabaseOutage extends Error {
 /**
  * Runs `work` in one transaction: commits when it returns ok, rolls back when it returns a refusal or throws (what it threw
  * is thrown on, whatever the rollback says). After a serialization failure or a deadlock the whole work runs again, up to
- * three times, so it must have no effect outside of `tx`. All of it ends within 8 s.
+ * three times, so it must have no effect outside of `tx`. All of it ends within 8 s; a lock is waited for no longer than
+ * `lockTimeoutMs`, where the session's own limit is too long.
  */
 export async function inTransaction<T, E>(
   pool: pg.Pool,
   work: (tx: pg.PoolClient) => Promise<Result<T, E>>,
+  { lockTimeoutMs }: { lockTimeoutMs?: number } = {},
 ): Promise<Result<T, E>> {
+  const begin = lockTimeoutMs === undefined ? 'begin' : `begin; set local lock_timeout = ${lockTimeoutMs}`
   const deadline = Date.now() + TRANSACTION_DEADLINE_MS
   for (let attempt = 0; ; attempt++) {
     try {
-      return await attemptTransaction(pool, work, deadline)
+      return await attemptTransaction(pool, begin, work, deadline)
     } catch (error) {
       if (attempt === RETRIES || !isRetryable(error)) throw error
       const pause = Math.random() * 20 * 2 ** attempt
@@ -111,6 +114,7 @@ export async function inTransaction<T, E>(
 
 async function attemptTransaction<T, E>(
   pool: pg.Pool,
+  begin: string,
   work: (tx: pg.PoolClient) => Promise<Result<T, E>>,
   deadline: number,
 ): Promise<Result<T, E>> {
@@ -124,7 +128,7 @@ async function attemptTransaction<T, E>(
   const timer = setTimeout(() => release(new Error('transaction deadline')), deadline - Date.now())
   let broken: Error | undefined
   try {
-    await tx.query('begin')
+    await tx.query(begin)
     const result = await work(tx)
     if (result.ok) await commit(tx)
     else await tx.query('rollback').catch((error: Error) => (broken = error))

@@ -22,6 +22,9 @@ type Waiting = {
 /** The first call with a key, and those that came with the same key while it waited. */
 type Group = { leader: Waiting; followers: Waiting[] }
 
+/** Lets the requests that are here already be read; an idle process goes on at once. */
+const arrivals = () => new Promise<void>((resolve) => setImmediate(resolve))
+
 /** A batch waits this long for a row, and then goes without the orders that need it. */
 const LOCK_TIMEOUT_MS = 250
 
@@ -77,6 +80,7 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
   async function run(): Promise<void> {
     underWay = true
     while (waiting.length > 0) {
+      await arrivals()
       const groups = groupByKey(waiting.splice(0, maxBatch))
       waiting.unshift(...(await settle(groups)))
     }
@@ -99,10 +103,11 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
 /** One transaction for all of them; when a row is held for long, a second one without those who need it. */
 async function placeTogether(pool: pg.Pool, placements: readonly Placement[]): Promise<Outcome[]> {
   const attempt = async (skipLocked: boolean): Promise<Outcome[]> => {
-    const result = await inTransaction<Outcome[], never>(pool, async (tx) => {
-      await tx.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
-      return ok(await placeBatch(tx, placements, { skipLocked }))
-    })
+    const result = await inTransaction<Outcome[], never>(
+      pool,
+      async (tx) => ok(await placeBatch(tx, placements, { skipLocked })),
+      { lockTimeoutMs: LOCK_TIMEOUT_MS },
+    )
     return result.ok ? result.value : result.error
   }
   try {

@@ -2,8 +2,8 @@ import type pg from 'pg'
 import { claimKeys, keepAnswers, type Claim } from '@shop/platform/idempotency'
 import type { Placed, Placement, PlacementRefusal } from '../../application/ports'
 import { err, ok, type Result } from '../../domain/result'
-import { insertOrders, orderOf } from './order-rows'
-import { lockProducts, takeStock, type LockedProduct } from './stock'
+import { orderOf, writeOrders } from './order-rows'
+import { lockProducts, type LockedProduct } from './stock'
 
 /** What came of a placement in a batch; `locked`: somebody holds one of its products, so that it was left out. */
 export type Outcome = Result<Placed, PlacementRefusal> | 'locked'
@@ -40,7 +40,7 @@ export async function placeBatch(
     placed.push({ placement, outcome })
     return outcome
   })
-  if (placed.length > 0) await write(tx, placed, products, left)
+  if (placed.length > 0) await write(tx, placed)
   return outcomes
 }
 
@@ -86,18 +86,11 @@ function refusalOf({ lines }: Placement, left: ReadonlyMap<string, number>): Pla
 async function write(
   tx: pg.PoolClient,
   placed: readonly { placement: Placement; outcome: Extract<Outcome, { ok: true }> }[],
-  products: ReadonlyMap<string, LockedProduct>,
-  left: ReadonlyMap<string, number>,
 ): Promise<void> {
-  const sums = [...products]
-    .map(([productId, { available }]) => ({ productId, quantity: available - (left.get(productId) ?? 0) }))
-    .filter(({ quantity }) => quantity > 0)
-  const taken = await takeStock(tx, sums)
-  if (taken.size !== sums.length) throw new Error('stock that was locked and counted could not be taken')
-  await insertOrders(
-    tx,
-    placed.flatMap(({ outcome }) => (outcome.value.repeated ? [] : [outcome.value.order])),
-  )
+  const orders = placed.flatMap(({ outcome }) => (outcome.value.repeated ? [] : [outcome.value.order]))
+  const taken = await writeOrders(tx, orders)
+  if (orders.some((order) => order.lines.some((line) => !taken.has(line.productId))))
+    throw new Error('stock that was locked and counted could not be taken')
   const kept = placed.flatMap(({ placement: { once }, outcome: { value } }) =>
     once && value.receipt ? [{ once, answer: value.receipt }] : [],
   )

@@ -49,37 +49,56 @@ export function orderOf(placement: Placement, products: ReadonlyMap<string, Lock
   return { id, buyerId, status: 'PLACED', lines, currency, shippingAddress, notes, version: 1, createdAt, updatedAt }
 }
 
-/** Writes new orders with their lines and the ledger rows of the stock that they take, in one statement. */
-export async function insertOrders(tx: pg.PoolClient, orders: readonly Order[]): Promise<void> {
-  const lines = orders.flatMap((order) => order.lines.map((line, no) => ({ ...line, order, no })))
-  await tx.query({
-    name: 'insert-orders',
-    text: `with placed as (
+/**
+ * Writes new orders with their lines, takes their stock and writes its ledger rows, in one statement; answers the products whose
+ * stock sufficed. The condition decides, not what was read before: whoever gets fewer than were asked for has to roll back.
+ */
+export async function writeOrders(tx: pg.PoolClient, orders: readonly Order[]): Promise<Set<string>> {
+  const lines = orders.flatMap((order) => {
+    const placedAt = order.createdAt.toISOString()
+    return order.lines.map((line, no) => ({ ...line, order, no, placedAt }))
+  })
+  const sums = new Map<string, number>()
+  for (const { productId, quantity } of lines) sums.set(productId, (sums.get(productId) ?? 0) + quantity)
+  const written = await tx.query<{ product_id: string }>({
+    name: 'write-orders',
+    text: `with taken as (
+             update products.inventory i set available = i.available - sum.quantity
+               from unnest($1::uuid[], $2::int[]) as sum (product_id, quantity)
+              where i.product_id = sum.product_id and i.product_id = any ($1::uuid[]) and i.available >= sum.quantity
+          returning i.product_id
+           ),
+           placed as (
              insert into orders.orders
                (id, buyer_id, status, total_cents, currency, shipping_address, notes, version, created_at, updated_at)
              select id, buyer_id, 'PLACED', total_cents, currency, shipping_address, notes, 1, placed_at, placed_at
-               from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+               from unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
                     as o (id, buyer_id, total_cents, currency, shipping_address, notes, placed_at)
            ),
            line as (
-             select * from unnest($8::uuid[], $9::smallint[], $10::uuid[], $11::uuid[], $12::text[], $13::int[], $14::int[],
-                                  $15::uuid[], $16::uuid[], $17::timestamptz[])
+             select * from unnest($10::uuid[], $11::smallint[], $12::uuid[], $13::uuid[], $14::text[], $15::int[], $16::int[],
+                                  $17::uuid[], $18::uuid[], $19::timestamptz[])
                     as l (order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents, movement_id, buyer_id, placed_at)
            ),
            ledger as (
              insert into products.stock_movements (id, product_id, delta, reason, order_id, actor_id, created_at)
              select movement_id, product_id, -quantity, 'ORDERED', order_id, buyer_id, placed_at from line
+           ),
+           sold as (
+             insert into orders.order_lines (order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents)
+             select order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents from line
            )
-           insert into orders.order_lines (order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents)
-           select order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents from line`,
+           select product_id from taken`,
     values: [
+      [...sums.keys()],
+      [...sums.values()],
       orders.map((order) => order.id),
       orders.map((order) => order.buyerId),
       orders.map(totalCents),
       orders.map((order) => order.currency),
       orders.map((order) => order.shippingAddress),
       orders.map((order) => order.notes),
-      orders.map((order) => order.createdAt),
+      orders.map((order) => order.createdAt.toISOString()),
       lines.map((line) => line.order.id),
       lines.map((line) => line.no),
       lines.map((line) => line.productId),
@@ -89,7 +108,8 @@ export async function insertOrders(tx: pg.PoolClient, orders: readonly Order[]):
       lines.map((line) => line.unitPriceCents),
       lines.map(() => uuidv7()),
       lines.map((line) => line.order.buyerId),
-      lines.map((line) => line.order.createdAt),
+      lines.map((line) => line.placedAt),
     ],
   })
+  return new Set(written.rows.map((row) => row.product_id))
 }

@@ -4,8 +4,8 @@ import { inTransaction } from '@shop/platform/postgres'
 import type { OrderNotFound, OrderStore, Placed, Placement, PlacementRefusal, Shortage } from '../../application/ports'
 import type { Order, OrderChange, RequestedLine } from '../../domain/order'
 import { err, ok, type Result } from '../../domain/result'
-import { ORDER_COLUMNS, insertOrders, orderOf, toOrder, type OrderRow } from './order-rows'
-import { lockProducts, returnStock, takeStock, type LockedProduct } from './stock'
+import { ORDER_COLUMNS, writeOrders, orderOf, toOrder, type OrderRow } from './order-rows'
+import { lockProducts, returnStock, type LockedProduct } from './stock'
 
 /**
  * Every statement here, and every foreign key's check below it, goes by an index. A session keeps the plans that it made while
@@ -64,13 +64,11 @@ async function place(tx: pg.PoolClient, placement: Placement): Promise<Result<Pl
   const unavailable = productIds.filter((id) => !products.has(id))
   if (unavailable.length > 0) return err({ code: 'product-unavailable', productIds: unavailable })
 
-  const taken = await takeStock(tx, lines)
+  const order = orderOf(placement, products)
+  const taken = await writeOrders(tx, [order])
   const short = lines.filter((line) => !taken.has(line.productId))
   if (short.length > 0)
     return err({ code: 'insufficient-stock', shortages: short.map((line) => shortage(line, products)) })
-
-  const order = orderOf(placement, products)
-  await insertOrders(tx, [order])
   const receipt = once?.receipt(order)
   if (once && receipt) await keepAnswers(tx, 'orders', [{ once, answer: receipt }])
   return ok({ repeated: false, order, receipt })

@@ -33,19 +33,6 @@ export async function lockProducts(
   )
 }
 
-/** Takes each line whose product has enough, and answers the ids of those: the condition decides, not what was read before. */
-export async function takeStock(tx: pg.PoolClient, lines: readonly RequestedLine[]): Promise<Set<string>> {
-  const updated = await tx.query<{ product_id: string }>({
-    name: 'take-stock',
-    text: `update products.inventory i set available = i.available - line.quantity
-             from unnest($1::uuid[], $2::int[]) as line (product_id, quantity)
-            where i.product_id = line.product_id and i.product_id = any ($1::uuid[]) and i.available >= line.quantity
-        returning i.product_id`,
-    values: [lines.map((line) => line.productId), lines.map((line) => line.quantity)],
-  })
-  return new Set(updated.rows.map((row) => row.product_id))
-}
-
 /** Gives an order's units back, in the same lock order as they are taken, with their ledger rows. */
 export async function returnStock(
   tx: pg.PoolClient,
