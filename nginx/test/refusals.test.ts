@@ -132,6 +132,8 @@ describe('what is too large or not supported', () => {
 
   test('414 for a long request line', async () => {
     expectProblem(await rawAnswer(shop.nginx.port, get(`/orders/${'a'.repeat(7000)}`)), 414, 'uri-too-long', '/')
+    const head = await send(shop.nginx.port, `/orders/${'a'.repeat(7000)}`, { method: 'HEAD' })
+    expect([head.status, head.one('Allow')]).toEqual([414, undefined])
     expectNobodySaw()
   })
 
