@@ -1,7 +1,7 @@
 // The arrows of the house. Most rules are allow-lists (`pathNot`): what nobody listed is refused, so a new package or a new
 // folder needs a line here. tests/arch plants a violation of every rule and requires each to fire.
 
-const anySource = '^(platform|users|products|orders|swagger)/src/'
+const anySource = '^(platform|users|products|orders|swagger|gateway)/src/'
 const npm = (...packages) => `node_modules/(${packages.join('|')})/`
 const ordersCore = '^orders/src/(domain|application)/'
 const platform = '^platform/src/'
@@ -37,6 +37,11 @@ module.exports = {
       ordersCore,
       '^orders/src/adapters/memory/',
     ]),
+    sees('http-client-adapter-sees-only-what-is-listed', '^orders/src/adapters/http-client/', [
+      ordersCore,
+      '^orders/src/adapters/http-client/',
+      npm('zod'),
+    ]),
     {
       name: 'adapters-do-not-meet',
       severity: 'error',
@@ -71,7 +76,8 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^orders/src/',
-        pathNot: '^orders/src/((main|app|document)\\.ts$|domain/|application/|adapters/(http|postgres|memory)/)',
+        pathNot:
+          '^orders/src/((main|app|document)\\.ts$|domain/|application/|adapters/(http|http-client|postgres|memory)/)',
       },
       to: {},
     },
@@ -80,8 +86,8 @@ module.exports = {
     {
       name: 'services-do-not-meet',
       severity: 'error',
-      from: { path: '^(users|products|orders|swagger)/src/' },
-      to: { path: '^(users|products|orders|swagger)/', pathNot: '^$1/' },
+      from: { path: '^(users|products|orders|swagger|gateway)/src/' },
+      to: { path: '^(users|products|orders|swagger|gateway)/', pathNot: '^$1/' },
     },
     sees('platform-knows-no-service', platform, [platform, anyPackage], { core: true }),
     sees('users-sees-only-platform', '^users/src/', ['^users/src/', platform, anyPackage], { core: true }),
@@ -89,11 +95,14 @@ module.exports = {
     sees('swagger-sees-only-platform', '^swagger/src/', ['^swagger/src/', platform, npm('express', 'zod')], {
       core: true,
     }),
+    sees('gateway-sees-only-platform', '^gateway/src/', ['^gateway/src/', platform, npm('zod')], {
+      core: true,
+    }),
     {
       name: 'src-never-imports-tests-or-scripts',
       severity: 'error',
       from: { path: anySource },
-      to: { path: '^(tests/|scripts/|proof/|(platform|users|products|orders|swagger)/test/)' },
+      to: { path: '^(tests/|scripts/|proof/|(platform|users|products|orders|swagger|gateway)/test/)' },
     },
     {
       name: 'src-uses-declared-dependencies',
@@ -107,7 +116,7 @@ module.exports = {
       comment: 'A main reads the environment and starts a process as it loads.',
       severity: 'error',
       from: {},
-      to: { path: '^((users|products|orders|swagger)/src/main|platform/src/migrate-main)\\.ts$' },
+      to: { path: '^((users|products|orders|swagger|gateway)/src/main|platform/src/migrate-main)\\.ts$' },
     },
 
     // tests and scripts
@@ -115,14 +124,14 @@ module.exports = {
       name: 'service-tests-stay-home',
       comment: 'What needs two services lives in the top-level tests/.',
       severity: 'error',
-      from: { path: '^(platform|users|products|orders|swagger)/test/' },
-      to: { path: '^(users|products|orders|swagger)/', pathNot: '^$1/' },
+      from: { path: '^(platform|users|products|orders|swagger|gateway)/test/' },
+      to: { path: '^(users|products|orders|swagger|gateway)/', pathNot: '^$1/' },
     },
     {
       name: 'scripts-see-no-service',
       severity: 'error',
       from: { path: '^scripts/' },
-      to: { path: '^(users|products|orders|swagger)/' },
+      to: { path: '^(users|products|orders|swagger|gateway)/' },
     },
     {
       name: 'proof-stays-outside',
@@ -145,7 +154,7 @@ module.exports = {
       comment: 'An alias that stops resolving to src falls back to dist, where no rule looks.',
       severity: 'error',
       from: { pathNot: '^scripts/run\\.mjs$' },
-      to: { path: '^(platform|users|products|orders|swagger|scripts)/dist/' },
+      to: { path: '^(platform|users|products|orders|swagger|gateway|scripts)/dist/' },
     },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

@@ -3,8 +3,8 @@ import tseslint from 'typescript-eslint'
 
 // What an import graph cannot show. Which file may import which is .dependency-cruiser.cjs's business alone.
 
-const sources = '{platform,users,products,orders,swagger}/src/**/*.ts'
-const entries = ['{users,products,orders,swagger}/src/main.ts', 'platform/src/migrate-main.ts']
+const sources = '{platform,users,products,orders,swagger,gateway}/src/**/*.ts'
+const entries = ['{users,products,orders,swagger,gateway}/src/main.ts', 'platform/src/migrate-main.ts']
 const core = 'orders/src/{domain,application}/**/*.ts'
 const tests = ['tests/**/*.ts', '*/test/**/*.ts', '**/*.test.ts']
 

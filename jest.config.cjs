@@ -1,9 +1,19 @@
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
-  roots: ['platform', 'users', 'products', 'orders', 'swagger', 'nginx', 'scripts', 'bench', 'proof', 'tests'].map(
-    (d) => `<rootDir>/${d}`,
-  ),
+  roots: [
+    'platform',
+    'users',
+    'products',
+    'orders',
+    'swagger',
+    'gateway',
+    'nginx',
+    'scripts',
+    'bench',
+    'proof',
+    'tests',
+  ].map((d) => `<rootDir>/${d}`),
   testMatch: ['**/*.test.ts'],
   modulePathIgnorePatterns: ['/dist/', '<rootDir>/.data/'],
   // Prisma's migration engine is an ES module, which Jest can't require as it is.

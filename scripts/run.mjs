@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
-const WORKSPACES = ['platform', 'users', 'products', 'orders', 'swagger', 'scripts']
+const WORKSPACES = ['platform', 'users', 'products', 'orders', 'swagger', 'gateway', 'scripts']
 const OLDEST_NODE = [20, 19]
 
 /** Commands that still have something to say when a part of the project does not compile. */

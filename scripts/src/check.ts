@@ -3,7 +3,19 @@ import { ROOT, runTool, type Terminal } from './terminal'
 
 const bin = (name: string): string => join(ROOT, 'node_modules', '.bin', name)
 
-const FOLDERS = ['platform', 'users', 'products', 'orders', 'swagger', 'nginx', 'scripts', 'tests', 'bench', 'proof']
+const FOLDERS = [
+  'platform',
+  'users',
+  'products',
+  'orders',
+  'swagger',
+  'gateway',
+  'nginx',
+  'scripts',
+  'tests',
+  'bench',
+  'proof',
+]
 
 /** What `npm run check` runs, in this order: quick and common faults first. */
 const CHECKS: { title: string; command: string; args: string[] }[] = [
