@@ -70,3 +70,43 @@ export type OrderStore = {
   /** Newest first. */
   list: (query: OrderQuery) => Promise<Order[]>
 }
+
+/** Of a card, on its way to the gateway; kept nowhere and logged nowhere. Digits only, and checked before. */
+export type CardDetails = { number: string; expMonth: number; expYear: number; cvc: string }
+
+export type ChargeRequest = {
+  /** Made by us, one an attempt to pay: what makes the call repeatable. */
+  paymentId: string
+  /** The id of the order, for the gateway's books. */
+  reference: string
+  amountCents: number
+  currency: string
+  card: CardDetails
+}
+
+/**
+ * `UNAVAILABLE`: nothing was charged under this payment id, and nothing will be. `UNKNOWN`: the answer was lost or came too
+ * late; the charge may have been made, or be made still, until `settle` says otherwise.
+ */
+export type ChargeOutcome =
+  | { outcome: 'SUCCEEDED' }
+  | { outcome: 'DECLINED'; reason: string }
+  | { outcome: 'UNAVAILABLE' }
+  | { outcome: 'UNKNOWN' }
+
+/**
+ * Takes and gives back money, each at most once a payment id, however often it is asked. Every call ends within 5 s. Raises when
+ * it is asked for what can't be: another charge under a known id, a refund of what was never charged.
+ */
+export type PaymentGateway = {
+  charge: (request: ChargeRequest) => Promise<ChargeOutcome>
+
+  /**
+   * What came of a charge, for good: an id under which nothing was charged is closed, so that a charge which is still on its
+   * way is refused when it arrives.
+   */
+  settle: (paymentId: string) => Promise<'SUCCEEDED' | 'DECLINED' | 'NOT_CHARGED' | 'UNKNOWN'>
+
+  /** Of a charge that succeeded. */
+  refund: (paymentId: string) => Promise<'REFUNDED' | 'UNKNOWN'>
+}
