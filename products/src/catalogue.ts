@@ -13,6 +13,7 @@ export type ProductRow = {
   description: string
   priceCents: number
   category: string | null
+  imageUrls: string[]
   status: 'ACTIVE' | 'DISABLED'
   version: number
   createdAt: Date
@@ -22,7 +23,7 @@ export type ProductRow = {
 
 /** The columns of `products.products p` and `products.inventory i` that make a ProductRow. */
 export const PRODUCT_COLUMNS = `p.id, p.seller_id as "sellerId", p.name, p.description, p.price_cents as "priceCents", p.category,
-  p.status, p.version, p.created_at as "createdAt", p.updated_at as "updatedAt", i.available`
+  p.image_urls as "imageUrls", p.status, p.version, p.created_at as "createdAt", p.updated_at as "updatedAt", i.available`
 
 export const productView = (row: ProductRow, currency: string): z.input<typeof Product> => ({
   id: row.id,
@@ -32,6 +33,7 @@ export const productView = (row: ProductRow, currency: string): z.input<typeof P
   priceCents: row.priceCents,
   currency,
   category: row.category,
+  imageUrls: row.imageUrls,
   status: row.status,
   available: row.available,
   createdAt: row.createdAt.toISOString(),

@@ -4,7 +4,17 @@ import { ok } from '@shop/platform/result'
 import { addProduct } from './editing'
 import { EXAMPLE } from './schemas'
 
-type DemoProduct = { name: string; description: string; priceCents: number; stock: number; category: string }
+type DemoProduct = {
+  name: string
+  description: string
+  priceCents: number
+  stock: number
+  category: string
+  imageUrls: string[]
+}
+
+// A domain of nobody's (RFC 2606).
+const pictureOf = (name: string) => `https://images.example.com/${name}.jpg`
 
 const DEMO_PRODUCTS: readonly DemoProduct[] = [
   {
@@ -13,6 +23,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 2400,
     stock: 120,
     category: 'kitchen',
+    imageUrls: [pictureOf('coffee-dripper'), pictureOf('coffee-dripper-in-use')],
   },
   {
     name: 'Chef’s knife, 20 cm',
@@ -20,6 +31,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 8900,
     stock: 35,
     category: 'kitchen',
+    imageUrls: [pictureOf('chefs-knife')],
   },
   {
     name: 'Enamel stockpot, 6 litres',
@@ -27,6 +39,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 5450,
     stock: 18,
     category: 'kitchen',
+    imageUrls: [pictureOf('stockpot')],
   },
   {
     name: 'Brass desk lamp',
@@ -34,6 +47,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 7900,
     stock: 42,
     category: 'home-office',
+    imageUrls: [pictureOf('desk-lamp')],
   },
   {
     name: 'USB-C hub, 7 in 1',
@@ -41,6 +55,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 4599,
     stock: 200,
     category: 'home-office',
+    imageUrls: [pictureOf('usb-hub')],
   },
   {
     name: 'Dotted notebook, A5',
@@ -48,6 +63,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 1650,
     stock: 500,
     category: 'home-office',
+    imageUrls: [pictureOf('notebook')],
   },
   {
     name: 'Trail backpack, 28 litres',
@@ -55,6 +71,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 11900,
     stock: 27,
     category: 'outdoor',
+    imageUrls: [pictureOf('backpack')],
   },
   {
     name: 'Titanium camping mug',
@@ -62,6 +79,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 3200,
     stock: 64,
     category: 'outdoor',
+    imageUrls: [pictureOf('camping-mug')],
   },
   {
     name: 'Rechargeable head torch',
@@ -69,6 +87,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 3995,
     stock: 80,
     category: 'outdoor',
+    imageUrls: [pictureOf('head-torch')],
   },
   {
     name: 'Linen bed set',
@@ -76,6 +95,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 14900,
     stock: 12,
     category: 'bedroom',
+    imageUrls: [pictureOf('bed-set')],
   },
   {
     name: 'Wooden train set',
@@ -83,6 +103,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 5900,
     stock: 30,
     category: 'toys',
+    imageUrls: [pictureOf('train-set')],
   },
   {
     name: 'Limited print “Harbour at dawn”',
@@ -90,6 +111,7 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
     priceCents: 18000,
     stock: 1,
     category: 'art',
+    imageUrls: [pictureOf('harbour-at-dawn')],
   },
 ]
 

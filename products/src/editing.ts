@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import type { z } from 'zod'
@@ -14,15 +15,15 @@ export async function addProduct(
   tx: pg.PoolClient,
   product: z.output<typeof NewProduct> & { id: string; sellerId: string },
 ): Promise<ProductRow | undefined> {
-  const { id, sellerId, name, description, priceCents, category, stock } = product
+  const { id, sellerId, name, description, priceCents, category, imageUrls, stock } = product
   const { rows } = await tx.query<ProductRow>({
     name: 'add-product',
     text: `
       with p as (
-        insert into products.products (id, seller_id, name, description, price_cents, category)
-        values ($1, $2, $3, $4, $5, $6)
+        insert into products.products (id, seller_id, name, description, price_cents, category, image_urls)
+        values ($1, $2, $3, $4, $5, $6, $9)
         on conflict (id) do nothing
-        returning id, seller_id, name, description, price_cents, category, status, version, created_at, updated_at
+        returning id, seller_id, name, description, price_cents, category, image_urls, status, version, created_at, updated_at
       ), i as (
         insert into products.inventory (product_id, available) select id, $7::int from p returning available
       ), received as (
@@ -30,7 +31,7 @@ export async function addProduct(
         select $8::uuid, id, $7::int, 'RECEIVED', seller_id from p where $7::int > 0
       )
       select ${PRODUCT_COLUMNS} from p, i`,
-    values: [id, sellerId, name, description, priceCents, category, stock, uuidv7()],
+    values: [id, sellerId, name, description, priceCents, category, stock, uuidv7(), imageUrls],
   })
   return rows[0]
 }
@@ -54,13 +55,13 @@ export async function editProduct(
   if (precondition === 'stale') return err({ code: 'precondition-failed' })
   if (!changesAnything(product, changes)) return found
 
-  const { name, description, priceCents, category, status } = changes
+  const { name, description, priceCents, category, imageUrls, status } = changes
   const { rows } = await pool.query<ProductRow>({
     name: 'edit-product',
     text: `update products.products p
               set name = coalesce($3, p.name), description = coalesce($4, p.description),
                   price_cents = coalesce($5, p.price_cents), status = coalesce($6, p.status),
-                  category = case when $7 then $8 else p.category end,
+                  category = case when $7 then $8 else p.category end, image_urls = coalesce($9, p.image_urls),
                   version = p.version + 1, updated_at = now()
              from products.inventory i
             where i.product_id = p.id and p.id = $1 and ($2::int is null or p.version = $2)
@@ -74,10 +75,11 @@ export async function editProduct(
       status,
       category !== undefined,
       category,
+      imageUrls,
     ],
   })
   return rows[0] ? ok(rows[0]) : err({ code: 'precondition-failed' })
 }
 
 const changesAnything = (product: ProductRow, changes: z.output<typeof ProductChanges>): boolean =>
-  Object.entries(changes).some(([field, value]) => product[field as keyof typeof changes] !== value)
+  Object.entries(changes).some(([field, value]) => !isDeepStrictEqual(product[field as keyof typeof changes], value))

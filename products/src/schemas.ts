@@ -28,6 +28,22 @@ const PriceCents = Cents.max(MAX_PRICE_CENTS).meta({ description: 'Price in inte
 const Slug = text(1, 60).regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be a slug: lower-case words joined by hyphens')
 const Category = Slug.nullable().meta({ description: 'A free slug: a category exists by being used. `null` is none.' })
 const Status = z.enum(['ACTIVE', 'DISABLED'])
+// As RFC 3986 spells an address, without a user's name in it, so that it can be put into a page as it is.
+const URL_CHARACTER = "[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2}"
+const REST_OF_URL = `(?:${URL_CHARACTER}|[?])*`
+const HTTP_URL = new RegExp(
+  `^https?://[A-Za-z0-9._-]+(?::[0-9]{1,5})?(?:/(?:${URL_CHARACTER})*)?(?:[?]${REST_OF_URL})?(?:#${REST_OF_URL})?$`,
+)
+const ImageUrl = text(1, 2000)
+  .regex(HTTP_URL, { message: 'must be an http(s) URL', abort: true })
+  .refine((url) => URL.canParse(url), 'must be an http(s) URL')
+  .meta({ format: 'uri' })
+const ImageUrls = z
+  .array(ImageUrl)
+  .max(10)
+  .meta({
+    description: 'Where its pictures are, the most telling one first. Nobody here looks whether they are there.',
+  })
 const Note = text(1, 500).nullable()
 
 const EXAMPLE_PRODUCT = {
@@ -38,6 +54,7 @@ const EXAMPLE_PRODUCT = {
   priceCents: 2400,
   currency: 'USD',
   category: 'kitchen',
+  imageUrls: ['https://images.example.com/coffee-dripper.jpg', 'https://images.example.com/coffee-dripper-in-use.jpg'],
   status: 'ACTIVE' as const,
   available: 120,
   createdAt: '2026-11-21T08:30:00.000Z',
@@ -53,6 +70,7 @@ export const Product = z
     priceCents: Cents,
     currency: z.string().length(3).meta({ description: 'ISO 4217; the same for the whole shop.' }),
     category: z.string().nullable(),
+    imageUrls: z.array(z.string().meta({ format: 'uri' })),
     status: Status.meta({ description: '`DISABLED`: only its seller sees it, and nobody can order it.' }),
     available: z.int().min(0).meta({ description: 'Units that can be ordered at this moment.' }),
     createdAt: Timestamp,
@@ -70,6 +88,7 @@ export const NewProduct = z
     priceCents: PriceCents,
     stock: z.int().min(0).max(MAX_STOCK).meta({ description: 'Units to begin with.' }),
     category: Category.default(null),
+    imageUrls: ImageUrls.default([]),
   })
   .meta({
     id: 'NewProduct',
@@ -79,6 +98,7 @@ export const NewProduct = z
       priceCents: 3950,
       stock: 25,
       category: 'kitchen',
+      imageUrls: ['https://images.example.com/skillet.jpg'],
     },
   })
 
@@ -88,6 +108,7 @@ export const ProductChanges = z
     description: Description.optional(),
     priceCents: PriceCents.optional(),
     category: Category.optional(),
+    imageUrls: ImageUrls.optional(),
     status: Status.optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, 'must have at least one field')

@@ -18,6 +18,7 @@ test('a dozen products of one seller in several categories, with the ids that th
   expect(products.map((product) => product['id'] as string).sort()).toEqual(
     Array.from({ length: 12 }, (_, n) => `01980000-0000-7000-8000-00000000c0${String(n + 1).padStart(2, '0')}`),
   )
+  for (const product of products) expect(product['imageUrls']).not.toEqual([])
   expect(new Set(products.map((product) => product['sellerId']))).toEqual(new Set([seller.id]))
   const { body } = await shop.api.get('/products/categories').expect(200)
   expect(body.items.length).toBeGreaterThan(3)

@@ -29,10 +29,13 @@ test.each([
   ['priceCents', 0],
   ['category', 'new-one'],
   ['category', null],
+  ['imageUrls', ['https://example.com/new.jpg', 'https://example.com/old.jpg']],
+  ['imageUrls', []],
   ['status', 'DISABLED'],
 ])('%s can be edited alone, to %j', async (field, value) => {
   const seller = aSeller()
-  const { id, etag, body } = await shop.create(seller, { description: 'Old', category: 'old' })
+  const imageUrls = ['https://example.com/old.jpg']
+  const { id, etag, body } = await shop.create(seller, { description: 'Old', category: 'old', imageUrls })
   const edited = await shop.patch(seller, id, etag, { [field]: value }).expect(200)
   expect(edited.body).toEqual({ ...body, [field]: value, updatedAt: expect.any(String) })
   expect(await shop.read(id, seller)).toEqual(edited.body)
@@ -50,9 +53,10 @@ test('a product that was disabled is sold again once it is active', async () => 
 
 test('changes that change nothing make no new version', async () => {
   const seller = aSeller()
-  const { id, etag, body } = await shop.create(seller, { category: 'same' })
-  const { name, description, priceCents, category, status } = body
-  for (const changes of [{ name, description, priceCents, category, status }, { category }, { status }]) {
+  const { id, etag, body } = await shop.create(seller, { category: 'same', imageUrls: ['https://example.com/a.jpg'] })
+  const { name, description, priceCents, category, imageUrls, status } = body
+  const all = { name, description, priceCents, category, imageUrls, status }
+  for (const changes of [all, { category }, { imageUrls }, { status }]) {
     const same = await shop.patch(seller, id, etag, changes)
     expect([same.status, same.headers['etag'], same.body]).toEqual([200, etag, body])
   }
@@ -160,6 +164,8 @@ test.each<[string, unknown, string[]]>([
   ['another status', { status: 'DELETED' }, ['status']],
   ['no status', { status: null }, ['status']],
   ['a category that is no slug', { category: '' }, ['category']],
+  ['no list of images', { imageUrls: null }, ['imageUrls']],
+  ['an image that is no address', { imageUrls: ['https://example.com/a.jpg', 'b.jpg'] }, ['imageUrls.1']],
   ['several at once', { name: '', priceCents: -1, status: 'disabled' }, ['name', 'priceCents', 'status']],
 ])('an edit with %s is refused, and nothing is written', async (_name, changes, paths) => {
   const seller = aSeller()

@@ -31,6 +31,7 @@ test('a seller offers a product, and everybody reads it', async () => {
     priceCents: 7900,
     currency: 'USD',
     category: 'home-office',
+    imageUrls: [],
     status: 'ACTIVE',
     available: 42,
     createdAt: expect.stringMatching(TIME),
@@ -84,6 +85,21 @@ test('description and category may be left out', async () => {
   expect((await shop.create(aSeller(), { category: null })).body).toMatchObject({ category: null })
 })
 
+test('addresses of images are kept in their order, byte for byte', async () => {
+  const imageUrls = [
+    'https://images.example.com/b.jpg',
+    'http://localhost:8080/%C3%BCber/a(1).png?size=2x&of=a,b?#top',
+    'https://203.0.113.7',
+    'https://images.example.com/b.jpg',
+  ]
+  const seller = aSeller()
+  const { id, body } = await shop.create(seller, { imageUrls })
+  expect(body['imageUrls']).toEqual(imageUrls)
+  expect((await shop.read(id))['imageUrls']).toEqual(imageUrls)
+  const { body: page } = await shop.api.get(`/products?sellerId=${seller.id}`).expect(200)
+  expect(page.items[0].imageUrls).toEqual(imageUrls)
+})
+
 test('text is kept as it is given', async () => {
   const name = '  “Ünïcode” 🎧 \t<b>&amp;</b> \\ %_ \' " ; -- cafe\u0301 שלום '
   const description = 'two\r\nlines\u0001\u200b\n'
@@ -101,6 +117,7 @@ test.each([
       priceCents: 100_000_000,
       stock: 1_000_000_000,
       category: `a-${'b'.repeat(58)}`,
+      imageUrls: Array.from({ length: 10 }, () => `https://example.com/${'i'.repeat(1980)}`),
     },
   ],
   ['names of 200 code units outside of ASCII', { name: '🎧'.repeat(100), description: '語'.repeat(5000) }],
@@ -139,6 +156,35 @@ test.each<[string, unknown, string[]]>([
   ['a category that ends in a hyphen', { ...GOOD, category: 'home-' }, ['body:category']],
   ['a category with a line break at its end', { ...GOOD, category: 'home\n' }, ['body:category']],
   ['a long category', { ...GOOD, category: 'a'.repeat(61) }, ['body:category']],
+  ['no list of images', { ...GOOD, imageUrls: null }, ['body:imageUrls']],
+  ['eleven images', { ...GOOD, imageUrls: Array(11).fill('https://example.com/a.jpg') }, ['body:imageUrls']],
+  ['an image without an address', { ...GOOD, imageUrls: ['https://example.com/a.jpg', null] }, ['body:imageUrls.1']],
+  [
+    'an image of 2,001 characters',
+    { ...GOOD, imageUrls: [`https://example.com/${'i'.repeat(1981)}`] },
+    ['body:imageUrls.0'],
+  ],
+  ...[
+    ...['', 'a.jpg', '/a.jpg', '//example.com/a.jpg', 'https:', 'https://', 'https:///a.jpg', 'https:/example.com'],
+    ...['javascript:alert(1)', 'data:image/png;base64,AA==', 'ftp://example.com/a.jpg', 'file:///etc/passwd'],
+    ...['https://user:secret@example.com/a.jpg', 'https://example.com:99999/a.jpg', 'https://exa mple.com/a.jpg'],
+    ...[
+      'https://example.com/a b.jpg',
+      'https://example.com/ü.jpg',
+      'https://example.com/%zz',
+      'https://example.com/"><b>',
+    ],
+    ...[
+      ' https://example.com/a.jpg',
+      'https://example.com/a.jpg\n',
+      'https://example.com/\u0000',
+      'https://example.com/a\\b',
+    ],
+  ].map((url): [string, unknown, string[]] => [
+    `the image ${JSON.stringify(url)}`,
+    { ...GOOD, imageUrls: [url] },
+    ['body:imageUrls.0'],
+  ]),
   [
     'what only the shop decides',
     { ...GOOD, id: UNKNOWN_ID, sellerId: UNKNOWN_ID, version: 9, status: 'DISABLED' },
