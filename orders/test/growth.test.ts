@@ -4,7 +4,7 @@ import { openPool } from '@shop/platform/postgres'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { SESSION_SETTINGS, postgresOrderStore } from '../src/adapters/postgres/order-store'
-import { cancel } from '../src/domain/order'
+import { cancel } from '../src/domain/transitions'
 import { aPlacement, onceFor } from './order-store.contract'
 import { catalogue } from './shop'
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { uuidv7 } from 'uuidv7'
 import type { Once, OrderStore, Placement } from '../src/application/ports'
-import { cancel, type Order } from '../src/domain/order'
+import type { Order } from '../src/domain/order'
 import { err, ok } from '../src/domain/result'
+import { cancel } from '../src/domain/transitions'
 
 export type Movement = { productId: string; orderId: string | null; delta: number; reason: string; actorId: string }
 
@@ -76,6 +77,8 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
         currency: 'USD',
         shippingAddress: '1 Main St',
         notes: 'Ring twice',
+        payment: { status: 'UNPAID' },
+        shipments: [],
         version: 1,
         createdAt: NOW,
         updatedAt: NOW,

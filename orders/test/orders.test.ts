@@ -226,23 +226,6 @@ test('cancelling gives the stock back once and may be repeated', async () => {
   expect(await shop.available(id)).toBe(3)
 })
 
-test.each(['PACKED', 'OUT_FOR_DELIVERY', 'DELIVERED'])(
-  'an order that is %s is not cancelled any more',
-  async (status) => {
-    const buyer = aBuyer()
-    const { id } = await shop.addProduct({ available: 1 })
-    const { body } = await buyer.order([[id, 1]])
-    await shop.owner.query('update orders.orders set status = $2 where id = $1', [body.id, status])
-    const refused = await buyer.post(`/orders/${body.id}/cancel`)
-    expect([refused.status, refused.body.code, refused.body.orderStatus]).toEqual([
-      409,
-      'order-not-cancellable',
-      status,
-    ])
-    expect(await shop.available(id)).toBe(0)
-  },
-)
-
 test('pages walk through all orders once while new ones arrive, and a cursor fits only its list', async () => {
   const buyer = aBuyer()
   const { id } = await shop.addProduct({ available: 100 })

@@ -4,7 +4,7 @@ import { makeCancelOrder } from '../src/application/cancel-order'
 import { makePlaceDemoOrder } from '../src/application/place-demo-order'
 import { makePlaceOrder } from '../src/application/place-order'
 import { makeReadOrder } from '../src/application/read-order'
-import { MAX_QUANTITY, ORDER_STATUSES, cancel, mergeLines, totalCents, type Order } from '../src/domain/order'
+import { MAX_QUANTITY, mergeLines, totalCents } from '../src/domain/order'
 import { aMemoryShop } from './shop'
 
 const NOW = new Date('2026-11-21T08:30:00.000Z')
@@ -23,19 +23,6 @@ function aShop(...stocks: number[]) {
     readOrder: makeReadOrder(deps),
   }
 }
-
-const anOrder = (status: Order['status']): Order => ({
-  id: randomUUID(),
-  buyerId: randomUUID(),
-  status,
-  lines: [{ productId: 'p', sellerId: 's', name: 'Thing', quantity: 2, unitPriceCents: 150 }],
-  currency: 'EUR',
-  shippingAddress: null,
-  notes: null,
-  version: 4,
-  createdAt: NOW,
-  updatedAt: NOW,
-})
 
 test('lines of one product are merged before stock is taken, in the shop’s currency', async () => {
   const { products, terms, placeOrder, readOrder } = aShop(5, 5)
@@ -102,25 +89,6 @@ test('the demo order is placed once, as soon as its product is there', async () 
   await placeDemoOrder(demo)
   expect((await orders.find(demo.orderId))?.buyerId).toBe(demo.buyerId)
   expect(products[0]?.available).toBe(1)
-})
-
-test.each(ORDER_STATUSES)('cancelling an order that is %s', (status) => {
-  const order = anOrder(status)
-  const later = new Date(NOW.getTime() + 1000)
-  const result = cancel(order, later)
-  const cancelled = {
-    order: { ...order, status: 'CANCELLED', version: 5, updatedAt: later },
-    returned: [{ productId: 'p', quantity: 2 }],
-  }
-  const expected = {
-    PLACED: { ok: true, value: cancelled },
-    PAID: { ok: true, value: cancelled },
-    PACKED: { ok: false, error: { code: 'order-not-cancellable', status } },
-    OUT_FOR_DELIVERY: { ok: false, error: { code: 'order-not-cancellable', status } },
-    DELIVERED: { ok: false, error: { code: 'order-not-cancellable', status } },
-    CANCELLED: { ok: true, value: { order, returned: [] } },
-  }
-  expect(result).toEqual(expected[status])
 })
 
 test('merging keeps every unit and names each product once, in the order of first mention', () => {

@@ -1,5 +1,6 @@
-import { cancel, type Order, type OrderNotCancellable } from '../domain/order'
+import type { Order } from '../domain/order'
 import { err, type Result } from '../domain/result'
+import { cancel, type OrderNotCancellable } from '../domain/transitions'
 import type { Clock, OrderNotFound, OrderStore } from './ports'
 
 export type CancelOrderError = OrderNotFound | OrderNotCancellable

@@ -1,5 +1,6 @@
-import type { Order, OrderChange, RequestedLine } from '../domain/order'
+import type { Order, RequestedLine } from '../domain/order'
 import type { Result } from '../domain/result'
+import type { OrderChange } from '../domain/transitions'
 
 export type Clock = () => Date
 

@@ -8,6 +8,7 @@ import {
   totalCents,
   type Order as DomainOrder,
 } from '../../domain/order'
+import { PAYMENT_STATUSES } from '../../domain/payment'
 
 /** What the examples name is in the demo data: they can be executed as they are. */
 export const EXAMPLE = {
@@ -64,7 +65,7 @@ export const Order = z
     id: Id,
     buyerId: Id,
     status: OrderStatus,
-    paymentStatus: z.enum(['UNPAID', 'PENDING', 'PAID', 'FAILED', 'REFUND_PENDING', 'REFUNDED']),
+    paymentStatus: z.enum(PAYMENT_STATUSES),
     items: z.array(OrderLine).min(1),
     totalCents: Cents,
     currency: z.string().length(3),
@@ -109,7 +110,7 @@ export const orderView = (order: DomainOrder): z.input<typeof Order> => ({
   id: order.id,
   buyerId: order.buyerId,
   status: order.status,
-  paymentStatus: 'UNPAID',
+  paymentStatus: order.payment.status,
   items: order.lines.map((line) => ({ ...line, lineTotalCents: lineTotalCents(line) })),
   totalCents: totalCents(order),
   currency: order.currency,

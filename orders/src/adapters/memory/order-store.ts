@@ -1,5 +1,5 @@
 import type { Once, OrderStore, Placement, PlacementRefusal, Receipt, Shortage } from '../../application/ports'
-import type { Order } from '../../domain/order'
+import { placedOrder, type Order } from '../../domain/order'
 import { err, ok } from '../../domain/result'
 
 export type MemoryProduct = {
@@ -69,18 +69,8 @@ export function memoryOrderStore(products: Map<string, MemoryProduct>, movements
       const refusal = refusalOf(placement)
       if (refusal) return Promise.resolve(err(refusal))
       const { id, buyerId, currency, shippingAddress, notes, placedAt } = placement
-      const order: Order = {
-        id,
-        buyerId,
-        status: 'PLACED',
-        lines: placement.lines.map(soldLine),
-        currency,
-        shippingAddress,
-        notes,
-        version: 1,
-        createdAt: placedAt,
-        updatedAt: placedAt,
-      }
+      const lines = placement.lines.map(soldLine)
+      const order = placedOrder({ id, buyerId, lines, currency, shippingAddress, notes, createdAt: placedAt })
       for (const line of order.lines) move(line.productId, -line.quantity, id, 'ORDERED', buyerId)
       orders.set(id, structuredClone(order))
       const receipt = once?.receipt(structuredClone(order))

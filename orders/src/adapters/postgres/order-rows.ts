@@ -1,7 +1,8 @@
 import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import type { Placement } from '../../application/ports'
-import { totalCents, type Order, type OrderLine } from '../../domain/order'
+import { asOrder, placedOrder, totalCents, type Order, type OrderLine } from '../../domain/order'
+import { UNPAID } from '../../domain/payment'
 import type { LockedProduct } from './stock'
 
 /** An order with its lines as JSON, one row an order: `select ORDER_COLUMNS from orders.orders o`. */
@@ -23,18 +24,21 @@ export type OrderRow = {
   lines: OrderLine[]
 }
 
-export const toOrder = (row: OrderRow): Order => ({
-  id: row.id,
-  buyerId: row.buyer_id,
-  status: row.status,
-  lines: row.lines,
-  currency: row.currency,
-  shippingAddress: row.shipping_address,
-  notes: row.notes,
-  version: row.version,
-  createdAt: row.created_at,
-  updatedAt: row.updated_at,
-})
+export const toOrder = (row: OrderRow): Order =>
+  asOrder(
+    {
+      id: row.id,
+      buyerId: row.buyer_id,
+      lines: row.lines,
+      currency: row.currency,
+      shippingAddress: row.shipping_address,
+      notes: row.notes,
+      version: row.version,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    },
+    { status: row.status, payment: UNPAID, shipments: [] },
+  )
 
 /** The order that a placement becomes, at the prices of the products that it has locked. */
 export function orderOf(placement: Placement, products: ReadonlyMap<string, LockedProduct>): Order {
@@ -45,8 +49,7 @@ export function orderOf(placement: Placement, products: ReadonlyMap<string, Lock
     const { sellerId, name, unitPriceCents } = product
     return { productId, quantity, sellerId, name, unitPriceCents }
   })
-  const [createdAt, updatedAt] = [placedAt, placedAt]
-  return { id, buyerId, status: 'PLACED', lines, currency, shippingAddress, notes, version: 1, createdAt, updatedAt }
+  return placedOrder({ id, buyerId, lines, currency, shippingAddress, notes, createdAt: placedAt })
 }
 
 /**
