@@ -82,12 +82,11 @@ class MethodNotAllowed extends ProblemError {
   }
 }
 
-/** Paths with fixed segments first, so that `/products/mine` is not taken for an id. */
+/** Fixed segments before parameters, from the left, so that `mine` is no id in `/products/mine`, nor in `/products/mine/{id}`. */
 function byPath<Deps>(routes: readonly Route<Deps>[]): [string, Route<Deps>[]][] {
   const paths = new Map<string, Route<Deps>[]>()
   for (const route of routes) paths.set(route.spec.path, [...(paths.get(route.spec.path) ?? []), route])
-  const dynamic = (path: string) => path.split('{').length
-  return [...paths].sort(([a], [b]) => dynamic(a) - dynamic(b))
+  return [...paths].sort(([a], [b]) => (a < b ? -1 : 1)) // `{` comes after whatever a segment begins with
 }
 
 function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems: ProblemTable): Handler {

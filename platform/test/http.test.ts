@@ -250,6 +250,35 @@ test('unknown paths, other spellings and other methods are told apart', async ()
   expect([malformed.status, malformed.body.code]).toEqual([400, 'bad-request'])
 })
 
+test('a fixed segment wins over a parameter, from the left, however the calls are declared', async () => {
+  const answering = (path: `/${string}`) =>
+    route(
+      {
+        ...{ method: 'get', path, operationId: path, tag: 't', summary: 's', access: 'public' },
+        params: z.object({}),
+        responses: { 200: { description: 'd', body: z.object({ path: z.string() }) } },
+        problems: [],
+      },
+      () => Promise.resolve(reply(200, { path })),
+    )
+  const crossing = httpApp({
+    routes: ['/teas/{id}/cups', '/teas/{id}', '/teas/mine/{id}', '/teas/mine', '/teas/.well-known'].map((path) =>
+      answering(path as `/${string}`),
+    ),
+    deps: {},
+    problems: PROBLEMS,
+    log,
+    authenticate: () => Promise.resolve(undefined),
+  })
+  const served = async (path: string) =>
+    ((await supertest(crossing).get(path).expect(200)).body as { path: string }).path
+  expect(await served('/teas/mine')).toBe('/teas/mine')
+  expect(await served('/teas/.well-known')).toBe('/teas/.well-known')
+  expect(await served('/teas/green')).toBe('/teas/{id}')
+  expect(await served('/teas/green/cups')).toBe('/teas/{id}/cups')
+  expect(await served('/teas/mine/cups')).toBe('/teas/mine/{id}')
+})
+
 test('If-None-Match is answered 304 with the tag, and cache rules depend on Authorization', async () => {
   const first = await supertest(app).get('/teas/green')
   expect([first.headers['etag'], first.headers['cache-control'], first.headers['vary']]).toEqual([

@@ -61,10 +61,10 @@ function compile(document: Contract): CheckedContract {
   }
 }
 
-/** The operation that serves a path, or what is missing from the document. Fixed segments win over parameters. */
+/** The operation that serves a path, or what is missing from the document. Fixed segments win over parameters, from the left. */
 function operationFinder(document: Contract) {
   const templates = Object.entries((document.paths ?? {}) as Record<string, Node>)
-    .sort(([a], [b]) => a.split('{').length - b.split('{').length)
+    .sort(([a], [b]) => (a < b ? -1 : 1)) // `{` comes after whatever a segment begins with
     .map(([template, item]) => ({
       matches: new RegExp(`^${template.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '[^/]+')}$`),
       item,
