@@ -13,6 +13,12 @@ export const Id = z.uuid().toLowerCase().meta({ description: 'UUID' })
 /** RFC 3339 in UTC. */
 export const Timestamp = z.iso.datetime().meta({ example: '2026-11-21T08:30:00.000Z' })
 
+/** A day of the calendar that Postgres has too: it writes what was before the year 1 in another way. */
+export const Day = z.iso
+  .date('must be a day as YYYY-MM-DD')
+  .refine((day) => day >= '0001', 'must not be before the year 1')
+  .meta({ example: '2026-11-21' })
+
 /** `priceCents` and totals: integer minor units. */
 export const Cents = z.int().min(0)
 

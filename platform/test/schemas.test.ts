@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   Cents,
+  Day,
   Id,
   Timestamp,
   booleanParameter,
@@ -36,6 +37,27 @@ test('lengths are in code points, as JSON Schema counts them', () => {
 test('an id is the same in either case', () => {
   expect(Id.parse('01980000-0000-7000-8000-00000000C0FE')).toBe('01980000-0000-7000-8000-00000000c0fe')
 })
+
+test.each(['2026-11-21', '2024-02-29', '2000-02-29', '0001-01-01', '9999-12-31'])('%p is a day', (day) =>
+  expect(Day.parse(day)).toBe(day),
+)
+
+test.each([
+  '2026-02-29',
+  '1900-02-29',
+  '2026-04-31',
+  '2026-13-01',
+  '2026-00-10',
+  '0000-01-01', // to Postgres, no year
+  '10000-01-01',
+  '2026-1-1',
+  '20261121',
+  '2026-11-21T00:00:00Z',
+  '2026-11-21 ',
+  'infinity',
+  '',
+  20261121,
+])('%p is no day', (value) => expect(accepts(Day, value)).toBe(false))
 
 test.each([
   ['1', 1],

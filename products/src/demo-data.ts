@@ -1,7 +1,9 @@
 import type pg from 'pg'
 import { inTransaction } from '@shop/platform/postgres'
 import { ok } from '@shop/platform/result'
+import { addEntry } from './directories'
 import { addProduct } from './editing'
+import { DEMO_NAMES } from './receiving-schemas'
 import { EXAMPLE } from './schemas'
 
 type DemoProduct = {
@@ -115,13 +117,15 @@ const DEMO_PRODUCTS: readonly DemoProduct[] = [
   },
 ]
 
-/** Adds whichever of the demo products is missing; those that are there stay as people have left them. */
+/** Adds whatever of the demo data is missing; what is there stays as people have left it. */
 export async function loadDemoData(pool: pg.Pool): Promise<void> {
   await inTransaction(pool, async (tx) => {
     for (const [index, product] of DEMO_PRODUCTS.entries()) {
       const id = EXAMPLE.productId.slice(0, -3) + String(index + 1).padStart(3, '0')
       await addProduct(tx, { ...product, id, sellerId: EXAMPLE.sellerId })
     }
+    for (const kind of ['warehouse', 'supplier'] as const)
+      await addEntry(tx, kind, { id: EXAMPLE[`${kind}Id`], sellerId: EXAMPLE.sellerId, name: DEMO_NAMES[kind] })
     return ok(undefined)
   })
 }

@@ -8,6 +8,7 @@ export const document = openApiDocument({
   tags: [
     { name: 'catalogue', description: 'Anybody searches and reads what is for sale.' },
     { name: 'selling', description: 'A seller offers products and keeps their stock.' },
+    { name: 'receiving', description: 'A seller keeps warehouses and suppliers, and receives stock.' },
   ],
   routes,
   problems: PROBLEMS,

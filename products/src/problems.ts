@@ -16,6 +16,16 @@ export const PROBLEMS = {
     title: 'Not your product',
     description: 'Only the seller who offers a product may change it or see its stock movements.',
   },
+  'warehouse-not-found': {
+    status: 404,
+    title: 'No such warehouse',
+    description: 'You have no warehouse with this id.',
+  },
+  'supplier-not-found': {
+    status: 404,
+    title: 'No such supplier',
+    description: 'You have no supplier with this id.',
+  },
   'product-not-found': {
     status: 404,
     title: 'No such product',
@@ -39,6 +49,26 @@ export const PROBLEMS = {
     description:
       'A product can have at most `limit` units in stock; nothing was changed. `available` is what there is.',
     members: { available: z.int().meta({ example: 999_999_990 }), limit: z.int().meta({ example: 1_000_000_000 }) },
+  },
+  'warehouse-name-taken': {
+    status: 409,
+    title: 'Warehouse name taken',
+    description: 'Another warehouse of yours, perhaps a disabled one, has this name in whatever case. Choose another.',
+  },
+  'supplier-name-taken': {
+    status: 409,
+    title: 'Supplier name taken',
+    description: 'Another supplier of yours, perhaps a disabled one, has this name in whatever case. Choose another.',
+  },
+  'warehouse-unavailable': {
+    status: 422,
+    title: 'Warehouse unavailable',
+    description: '`warehouseId` names no warehouse of yours, or a disabled one; nothing was received.',
+  },
+  'supplier-unavailable': {
+    status: 422,
+    title: 'Supplier unavailable',
+    description: '`supplierId` names no supplier of yours, or a disabled one; nothing was received.',
   },
 } as const satisfies ProblemTable
 

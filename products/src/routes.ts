@@ -14,6 +14,7 @@ import {
 } from './catalogue'
 import { addProduct, editProduct } from './editing'
 import { TABLE } from './problems'
+import { receivingRoutes } from './receiving-routes'
 import {
   Categories,
   EditHeaders,
@@ -207,4 +208,5 @@ export const routes = [
       return movements.ok ? reply(200, movements.value) : problem(movements.error.code)
     },
   ),
+  ...receivingRoutes,
 ]

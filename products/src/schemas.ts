@@ -20,14 +20,16 @@ const SELLER_REASONS = ['RECEIVED', 'CORRECTION', 'DAMAGED'] as const
 export const EXAMPLE = {
   productId: '01980000-0000-7000-8000-00000000c001',
   sellerId: '01980000-0000-7000-8000-00000000a001',
+  warehouseId: '01980000-0000-7000-8000-00000000e001',
+  supplierId: '01980000-0000-7000-8000-00000000f001',
 }
 
-const Name = text(1, 200).regex(/\S/, 'must not be blank')
+export const Name = text(1, 200).regex(/\S/, 'must not be blank')
 const Description = text(0, 5000)
 const PriceCents = Cents.max(MAX_PRICE_CENTS).meta({ description: 'Price in integer minor units of `currency`.' })
 const Slug = text(1, 60).regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be a slug: lower-case words joined by hyphens')
 const Category = Slug.nullable().meta({ description: 'A free slug: a category exists by being used. `null` is none.' })
-const Status = z.enum(['ACTIVE', 'DISABLED'])
+export const Status = z.enum(['ACTIVE', 'DISABLED'])
 // As RFC 3986 spells an address, without a user's name in it, so that it can be put into a page as it is.
 const URL_CHARACTER = "[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2}"
 const REST_OF_URL = `(?:${URL_CHARACTER}|[?])*`

@@ -15,20 +15,31 @@ const MOVEMENT_COLUMNS = `id, product_id as "productId", delta, reason, note, or
   created_at as "createdAt"`
 const movementView = (row: MovementRow): Movement => ({ ...row, createdAt: row.createdAt.toISOString() })
 
+type Moved = { available: number; movement: Movement }
 type StockRefusal = OwnershipRefusal | { code: 'insufficient-stock' | 'stock-limit-exceeded'; available: number }
 
-/**
- * Changes the stock of an own product by a delta, with its line in the ledger, or refuses: below zero, or above the limit
- * (what goes out is never refused for that: orders that were cancelled may have lifted the stock over it). `held` waits for
- * whoever else is changing it, so that a refusal tells what it was decided by. Strangers are refused before they hold anything.
- */
+/** Changes the stock of an own product by a delta. Strangers are refused before they hold anything. */
 export async function changeStock(
   tx: pg.PoolClient,
   change: StockChange & { productId: string; callerId: string },
-): Promise<Result<{ available: number; movement: Movement }, StockRefusal>> {
-  const { productId, callerId, delta, reason, note } = change
-  const product = await findOwnProduct(tx, productId, callerId)
+): Promise<Result<Moved, StockRefusal>> {
+  const product = await findOwnProduct(tx, change.productId, change.callerId)
   if (!product.ok) return product
+  const moved = await moveStock(tx, change)
+  if (moved.ok) return moved
+  return err({ ...moved.error, code: change.delta < 0 ? 'insufficient-stock' : 'stock-limit-exceeded' })
+}
+
+/**
+ * Changes the stock by a delta, with its line in the ledger, or refuses and tells what there is: below zero, or above the limit
+ * (what goes out is never refused for that: orders that were cancelled may have lifted the stock over it). `held` waits for
+ * whoever else is changing it, so that a refusal tells what it was decided by.
+ */
+export async function moveStock(
+  tx: pg.PoolClient,
+  change: StockChange & { productId: string; callerId: string },
+): Promise<Result<Moved, { available: number }>> {
+  const { productId, callerId, delta, reason, note } = change
   const { rows } = await tx.query<{ before: number; available: number | null } & MovementRow>({
     name: 'change-stock',
     text: `
@@ -52,9 +63,7 @@ export async function changeStock(
   const [row] = rows
   if (!row) throw new Error(`product ${productId} has no stock row`)
   const { before, available, ...movement } = row
-  if (available === null)
-    return err({ code: delta < 0 ? 'insufficient-stock' : 'stock-limit-exceeded', available: before })
-  return ok({ available, movement: movementView(movement) })
+  return available === null ? err({ available: before }) : ok({ available, movement: movementView(movement) })
 }
 
 /** The ledger of an own product, newest first. */

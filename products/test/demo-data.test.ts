@@ -43,7 +43,10 @@ test('loading again, or twice at once, changes nothing that people have changed'
   await shop.patch(seller, id, '"1"', { name: 'Mine now', status: 'DISABLED' }).expect(200)
   await shop.changeStock(seller, id, { delta: -1, reason: 'DAMAGED' }).expect(200)
   const before = await shop.read(id, seller)
+  const warehouse = `/products/warehouses/${EXAMPLE.warehouseId}`
+  const renamed = await shop.as(seller).patch(warehouse, { name: 'Mine', status: 'DISABLED' }, '*').expect(200)
   await loadDemoData(shop.pool)
+  expect((await shop.as(seller).get(warehouse)).body).toEqual(renamed.body)
   expect(await shop.read(id, seller)).toEqual(before)
   expect(await shop.movements(seller, id)).toHaveLength(2)
   expect(await all()).toHaveLength(11)
@@ -60,4 +63,25 @@ test('every example of the document is accepted with the demo data in place', as
     .send(example('StockChange'))
     .expect(200)
   await as(shop.api.get(`${path}/stock/movements?limit=20`)).expect(200)
+  await as(shop.api.post(`${path}/receipts`))
+    .send(example('NewReceipt'))
+    .expect(201)
+  await as(shop.api.get(`${path}/receipts?limit=20`)).expect(200)
+  for (const [kind, id] of [
+    ['Warehouse', EXAMPLE.warehouseId],
+    ['Supplier', EXAMPLE.supplierId],
+  ] as const) {
+    const list = `/products/${kind.toLowerCase()}s`
+    const { createdAt, updatedAt, ...shown } = (await as(shop.api.get(`${list}/${id}`)).expect(200)).body as Body
+    expect(example(kind)).toMatchObject(shown)
+    expect([createdAt, updatedAt]).toEqual([expect.any(String), createdAt])
+    expect((await as(shop.api.get(`${list}/${id}/receipts`)).expect(200)).body.items).toHaveLength(1)
+    await as(shop.api.post(list))
+      .send(example(`New${kind}`))
+      .expect(201)
+    await as(shop.api.patch(`${list}/${id}`))
+      .set('if-match', '*')
+      .send(example(`${kind}Changes`))
+      .expect(200)
+  }
 })

@@ -28,13 +28,19 @@ export type Shop = {
   owner: pg.Pool
   /** The service's own pool. */
   pool: pg.Pool
-  /** Logged in as the orders service. */
-  orders: pg.Pool
   create: (seller: Someone, fields?: Body) => Promise<Created>
   /** The product as `reader` (anybody, unless given) reads it. */
   read: (id: string, reader?: Someone) => Promise<Body>
   patch: (seller: Someone, id: string, etag: string | undefined, changes: Body) => ReturnType<Checked['patch']>
   changeStock: (seller: Someone, id: string, change: Body, key?: string) => ReturnType<Checked['post']>
+  /** Any call as somebody. */
+  as: (who: Someone) => {
+    get: (path: string) => ReturnType<Checked['get']>
+    post: (path: string, body: object, key?: string) => ReturnType<Checked['post']>
+    patch: (path: string, body: object, match?: string) => ReturnType<Checked['patch']>
+  }
+  /** What the orders service does with its rights, in one transaction: takes units (false: there are too few), or gives them back. */
+  order: (productId: string, delta: number, orderId?: string) => Promise<boolean>
   /** The whole ledger of a product, newest first. */
   movements: (seller: Someone, id: string) => Promise<Body[]>
   close: () => Promise<void>
@@ -65,7 +71,6 @@ export async function openShop(): Promise<Shop> {
     api,
     owner: database.owner,
     pool,
-    orders,
     read,
     create: async (seller, fields = {}) => {
       const { body, headers } = await api
@@ -82,6 +87,38 @@ export async function openShop(): Promise<Shop> {
     changeStock: (seller, id, change, key) => {
       const call = api.post(`/products/${id}/stock`).set('authorization', seller.authorization).send(change)
       return key === undefined ? call : call.set('idempotency-key', key)
+    },
+    as: ({ authorization }) => ({
+      get: (path) => api.get(path).set({ authorization }),
+      post: (path, body, key) => {
+        const call = api.post(path).set({ authorization }).send(body)
+        return key === undefined ? call : call.set('idempotency-key', key)
+      },
+      patch: (path, body, match) => {
+        const call = api.patch(path).set({ authorization }).send(body)
+        return match === undefined ? call : call.set('if-match', match)
+      },
+    }),
+    order: async (productId, delta, orderId = uuidv7()) => {
+      const tx = await orders.connect()
+      try {
+        await tx.query('begin')
+        const taken = await tx.query(
+          'update products.inventory set available = available + $2 where product_id = $1 and available + $2 >= 0',
+          [productId, delta],
+        )
+        if (taken.rowCount === 1) {
+          await tx.query(
+            `insert into products.stock_movements (id, product_id, delta, reason, order_id, actor_id)
+             values ($1, $2, $3, $4, $5, $6)`,
+            [uuidv7(), productId, delta, delta < 0 ? 'ORDERED' : 'CANCELLED', orderId, uuidv7()],
+          )
+        }
+        await tx.query('commit')
+        return taken.rowCount === 1
+      } finally {
+        tx.release()
+      }
     },
     movements: async (seller, id) => {
       const pages: Body[] = []

@@ -16,29 +16,6 @@ const stockOf = (id: string) => ({
   values: [id],
 })
 
-/** What the orders service does with its rights, in one transaction: takes units, or gives them back. */
-async function order(productId: string, delta: number, orderId = uuidv7()): Promise<boolean> {
-  const tx = await shop.orders.connect()
-  try {
-    await tx.query('begin')
-    const taken = await tx.query(
-      'update products.inventory set available = available + $2 where product_id = $1 and available + $2 >= 0',
-      [productId, delta],
-    )
-    if (taken.rowCount === 1) {
-      await tx.query(
-        `insert into products.stock_movements (id, product_id, delta, reason, order_id, actor_id)
-         values ($1, $2, $3, $4, $5, $6)`,
-        [uuidv7(), productId, delta, delta < 0 ? 'ORDERED' : 'CANCELLED', orderId, uuidv7()],
-      )
-    }
-    await tx.query('commit')
-    return taken.rowCount === 1
-  } finally {
-    tx.release()
-  }
-}
-
 test('each reason moves the stock its way, and each change is a line in the ledger', async () => {
   const seller = aSeller()
   const { id, body } = await shop.create(seller, { stock: 10 })
@@ -146,9 +123,9 @@ test('stock that a cancelled order lifted above the limit can still go out', asy
   const seller = aSeller()
   const { id } = await shop.create(seller, { stock: LIMIT })
   const orderId = uuidv7()
-  expect(await order(id, -1000, orderId)).toBe(true)
+  expect(await shop.order(id, -1000, orderId)).toBe(true)
   await shop.changeStock(seller, id, { delta: 1000, reason: 'RECEIVED' }).expect(200)
-  expect(await order(id, 1000, orderId)).toBe(true)
+  expect(await shop.order(id, 1000, orderId)).toBe(true)
   expect(await shop.read(id)).toMatchObject({ available: LIMIT + 1000 })
   expect((await shop.changeStock(seller, id, { delta: 1, reason: 'CORRECTION' })).status).toBe(409)
   const less = await shop.changeStock(seller, id, { delta: -1, reason: 'CORRECTION' })
@@ -236,13 +213,13 @@ test('nothing is lost when orders take and give back while the seller changes th
   const seller = aSeller()
   const { id } = await shop.create(seller, { stock: 5 })
   const orderId = uuidv7()
-  expect(await order(id, -2, orderId)).toBe(true)
+  expect(await shop.order(id, -2, orderId)).toBe(true)
   const bySeller = [5, -1, 2, -2].map((delta) => async () => {
     const { status } = await shop.changeStock(seller, id, { delta, reason: 'CORRECTION' })
     return status === 200 ? delta : 0
   })
-  const byOrders = [-1, -1, -1, -1, -2].map((delta) => async () => ((await order(id, delta)) ? delta : 0))
-  const back = async () => ((await order(id, 2, orderId)) ? 2 : 0)
+  const byOrders = [-1, -1, -1, -1, -2].map((delta) => async () => ((await shop.order(id, delta)) ? delta : 0))
+  const back = async () => ((await shop.order(id, 2, orderId)) ? 2 : 0)
   const attempts = await raceThroughGate(shop.owner, stockOf(id), [...bySeller, ...byOrders, back])
   const moved = attempts.map((attempt) => (attempt.status === 'fulfilled' ? attempt.value : NaN))
   expect(await shop.read(id)).toMatchObject({ available: moved.reduce((a, b) => a + b, 3) })
@@ -255,8 +232,8 @@ test('movements of orders are in the ledger with their order', async () => {
   const seller = aSeller()
   const { id } = await shop.create(seller, { stock: 5 })
   const orderId = uuidv7()
-  await order(id, -2, orderId)
-  await order(id, 2, orderId)
+  await shop.order(id, -2, orderId)
+  await shop.order(id, 2, orderId)
   const [back, taken] = await shop.movements(seller, id)
   expect(taken).toMatchObject({ productId: id, delta: -2, reason: 'ORDERED', orderId, note: null })
   expect(back).toMatchObject({ productId: id, delta: 2, reason: 'CANCELLED', orderId, note: null })
@@ -278,7 +255,7 @@ test('the ledger comes in pages, none of whose lines is skipped or repeated whil
     seen.push(...(body.items as Body[]))
     cursor = body.nextCursor as string | null
     await shop.changeStock(seller, id, { delta: 1, reason: 'RECEIVED' }).expect(200)
-    await order(id, -1)
+    await shop.order(id, -1)
   }
   expect(seen).toEqual(before)
 

@@ -23,6 +23,26 @@ const anOrder = async (world: World) => {
   const placed = await world.shop.order(world.parties.buyer, [[await aProduct(world), 1]])
   return `/orders/${placed.body.id}`
 }
+const anEntry = async ({ shop, parties }: World, kind: 'warehouses' | 'suppliers') => {
+  const body = { name: someName() }
+  const { headers } = await shop.call('POST', `/products/${kind}`, { token: parties.seller.token, body })
+  return headers['location'] ?? 'none'
+}
+/** What warehouses and suppliers answer is the same. */
+const directory = (kind: 'warehouses' | 'suppliers', Noun: string): Record<string, Fixture> => {
+  const own = (path = '', call: Call = {}): Fixture => ({
+    request: async (world) => ({ path: `${await anEntry(world, kind)}${path}`, ...call }),
+    success: 200,
+    stranger: { of: 'seller', status: 404 },
+  })
+  return {
+    [`create${Noun}`]: { request: () => ({ body: { name: someName() } }), success: 201 },
+    [`list${Noun}s`]: { request: () => ({}), success: 200 },
+    [`read${Noun}`]: own(),
+    [`edit${Noun}`]: own('', { body: { status: 'DISABLED' }, headers: { 'if-match': '*' } }),
+    [`list${Noun}Receipts`]: own('/receipts'),
+  }
+}
 const someName = () => `m-${randomBytes(6).toString('hex')}`
 
 const FIXTURES: Record<string, Fixture> = {
@@ -66,6 +86,21 @@ const FIXTURES: Record<string, Fixture> = {
   },
   listStockMovements: {
     request: async (world) => ({ path: `/products/${await aProduct(world)}/stock/movements` }),
+    success: 200,
+    stranger: { of: 'seller', status: 403 },
+  },
+  ...directory('warehouses', 'Warehouse'),
+  ...directory('suppliers', 'Supplier'),
+  receiveStock: {
+    request: async (world) => ({
+      path: `/products/${await aProduct(world)}/receipts`,
+      body: { warehouseId: (await anEntry(world, 'warehouses')).split('/').at(-1), quantity: 1 },
+    }),
+    success: 201,
+    stranger: { of: 'seller', status: 403 },
+  },
+  listProductReceipts: {
+    request: async (world) => ({ path: `/products/${await aProduct(world)}/receipts` }),
     success: 200,
     stranger: { of: 'seller', status: 403 },
   },

@@ -61,20 +61,49 @@ test('the login is kept when another document is picked and when the page is loa
   expect([...refused, ...errors]).toEqual([])
 })
 
-test('as the demo seller, every call of a seller works as it stands', async () => {
-  const { page } = await openPage(browser)
-  await page.goto(shop.stack.url)
-  await shown(page, 'Shop API')
-  await authorize(page, 'seller-1', 'password')
-  const calls = {
-    getProfile: '200',
-    createProduct: '201',
-    listOwnProducts: '200',
-    readProduct: '200',
-    editProduct: '200',
-    changeStock: '200',
-    listStockMovements: '200',
-    listCategories: '200',
-  }
-  expect(await outcomes(page, Object.keys(calls))).toEqual(calls)
-})
+test.each([
+  ['their profile', 'Users', { getProfile: '200', changeProfile: '200' }],
+  [
+    'selling',
+    'Products',
+    {
+      createProduct: '201',
+      listOwnProducts: '200',
+      readProduct: '200',
+      editProduct: '200',
+      changeStock: '200',
+      listStockMovements: '200',
+      listCategories: '200',
+    },
+  ],
+  [
+    'receiving',
+    'Products',
+    {
+      createWarehouse: '201',
+      listWarehouses: '200',
+      readWarehouse: '200',
+      editWarehouse: '200',
+      createSupplier: '201',
+      listSuppliers: '200',
+      readSupplier: '200',
+      editSupplier: '200',
+      receiveStock: '201',
+      listProductReceipts: '200',
+      listWarehouseReceipts: '200',
+      listSupplierReceipts: '200',
+    },
+  ],
+])(
+  'as the demo seller, every call of %s works as it stands',
+  async (_what, document, calls) => {
+    const { page } = await openPage(browser)
+    await page.goto(shop.stack.url)
+    await shown(page, 'Shop API')
+    await authorize(page, 'seller-1', 'password')
+    await pick(page, document)
+    await shown(page, document)
+    expect(await outcomes(page, Object.keys(calls))).toEqual(calls)
+  },
+  120_000,
+)
