@@ -49,6 +49,29 @@ test('from registration to a cancelled order, through the front door', async () 
   ])
 })
 
+test('what a seller keeps is private: no cache answers it to anybody else', async () => {
+  const other = await shop.join('SELLER')
+  const { token } = seller
+  const created = await shop.call('POST', '/products/warehouses', { token, body: { name: 'North' } })
+  const productId = await shop.list(seller, 3)
+  const body = { warehouseId: created.body.id as string, quantity: 2 }
+  expect((await shop.call('POST', `/products/${productId}/receipts`, { token, body })).body.available).toBe(5)
+  const receipts = `/products/warehouses/${body.warehouseId}/receipts`
+  for (const [path, forTheOther] of [
+    ['/products/warehouses', 200],
+    [created.headers['location'] ?? '', 404],
+    [receipts, 404],
+    [`/products/${productId}/receipts`, 403],
+  ] as const) {
+    const mine = await shop.call('GET', path, { token })
+    expect([mine.status, mine.headers['cache-control']]).toEqual([200, 'private, no-cache'])
+    const theirs = await shop.call('GET', path, { token: other.token })
+    expect([theirs.status, (await shop.call('GET', path)).status]).toEqual([forTheOther, 401])
+    if (theirs.status === 200) expect(theirs.body.items).toEqual([])
+    expect((await shop.call('GET', path, { token })).text).toBe(mine.text)
+  }
+})
+
 test.each([1, 7])(
   'a hundred buyers and %i units, ten times: exactly that many get one',
   async (units) => {
