@@ -41,13 +41,25 @@ export const verifierConfig = {
 
 /** A secret that works without configuration on a laptop and is refused in production. */
 export const secret = (developmentDefault: string) =>
-  z.string().min(32, 'must have at least 32 characters').default(developmentDefault).meta({ developmentDefault })
+  z
+    .string()
+    .min(32, 'must have at least 32 characters')
+    .default(developmentDefault)
+    .meta({ secretDefault: developmentDefault })
+
+/** Another process that a laptop has at a known address and that production has to name. */
+export const neighbour = (developmentDefault: string) =>
+  z
+    .url({ protocol: /^https?$/ })
+    .default(developmentDefault)
+    .meta({ namedInProduction: true })
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Reads configuration. Any variable may be given as `<NAME>_FILE`, the path of a file that holds it. In production a secret
- * that has its development default, or looks typed rather than drawn, is refused by name; values are never printed.
+ * that has its development default, or looks typed rather than drawn, is refused by name, as is a neighbour that is not named;
+ * values are never printed.
  */
 export function loadConfig<Shape extends z.ZodRawShape>(
   shape: Shape,
@@ -62,7 +74,7 @@ export function loadConfig<Shape extends z.ZodRawShape>(
   }
   const parsed = z.object(shape).safeParse(given)
   if (!parsed.success) faults.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`))
-  if (given['NODE_ENV'] === 'production') faults.push(...weakSecrets(shape, given))
+  if (given['NODE_ENV'] === 'production') faults.push(...unfitForProduction(shape, given))
   if (faults.length > 0 || !parsed.success)
     throw new ConfigError(`configuration is not usable:\n  ${faults.join('\n  ')}`)
   return parsed.data
@@ -77,12 +89,13 @@ function readSecretFile(name: string, file: string, faults: string[]): string | 
   }
 }
 
-function weakSecrets(shape: z.ZodRawShape, given: Record<string, string>): string[] {
+function unfitForProduction(shape: z.ZodRawShape, given: Record<string, string>): string[] {
   return Object.entries(shape).flatMap(([name, schema]) => {
-    const developmentDefault = (schema as z.ZodType).meta()?.['developmentDefault']
-    if (developmentDefault === undefined) return []
+    const { secretDefault, namedInProduction } = (schema as z.ZodType).meta() ?? {}
     const value = given[name]
-    if (value === undefined || value === developmentDefault)
+    if (namedInProduction && value === undefined) return [`${name}: has no default in production`]
+    if (secretDefault === undefined) return []
+    if (value === undefined || value === secretDefault)
       return [`${name}: has no secret of its own; make one with: openssl rand -hex 32`]
     return new Set(value).size < 8 ? [`${name}: is too weak; make one with: openssl rand -hex 32`] : []
   })

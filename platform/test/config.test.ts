@@ -9,6 +9,7 @@ import {
   databaseConfig,
   flag,
   loadConfig,
+  neighbour,
   secret,
   serviceConfig,
   verifierConfig,
@@ -143,7 +144,16 @@ describe('in production', () => {
     expect(loadConfig(shape, { DATABASE_URL, NODE_ENV: 'test' }).IDEMPOTENCY_SECRET).toBe(DEFAULT_SECRET)
   })
 
-  test('what is no secret needs no care', () => {
+  test('a neighbour is to be named, at whatever address', () => {
+    const neighbours = { ...serviceConfig, GATEWAY_URL: neighbour('http://127.0.0.1:8005') }
+    expect(loadConfig(neighbours, {}).GATEWAY_URL).toBe('http://127.0.0.1:8005')
+    expect(() => loadConfig(neighbours, { NODE_ENV: 'production' })).toThrow(/: has no default in production$/)
+    const GATEWAY_URL = 'http://127.0.0.1:8005'
+    expect(loadConfig(neighbours, { NODE_ENV: 'production', GATEWAY_URL }).GATEWAY_URL).toBe(GATEWAY_URL)
+    expect(() => loadConfig(neighbours, { GATEWAY_URL: 'ftp://gateway' })).toThrow('GATEWAY_URL: ')
+  })
+
+  test('anything else needs no care', () => {
     expect(loadConfig({ ...serviceConfig, NAME: z.string().default('shop') }, { NODE_ENV: 'production' }).NAME).toBe(
       'shop',
     )
