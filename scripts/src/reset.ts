@@ -1,7 +1,8 @@
+import { rmSync } from 'node:fs'
 import { Client } from 'pg'
 import { removeCluster } from './postgres-home'
 import { claimRun } from './run-record'
-import { read } from './services'
+import { gatewayJournal, read } from './services'
 import { dataDirFrom, openDataDir, runRecordOf } from './stack'
 import { UserError, type Terminal } from './terminal'
 
@@ -16,6 +17,7 @@ export async function main(terminal: Terminal, args: string[]): Promise<number> 
     const given = read(process.env, 'DATABASE_URL')
     if (given === undefined) removeCluster(dataDir)
     else await dropSchemas(given, args.includes(CONFIRMATION))
+    rmSync(gatewayJournal(dataDir), { force: true })
   } finally {
     claim.release()
   }

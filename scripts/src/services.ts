@@ -5,7 +5,9 @@ import { type Secrets } from './secrets'
 import { type Program } from './supervisor'
 import { ROOT, runTool } from './terminal'
 
-export const SERVICES = ['users', 'products', 'orders', 'swagger'] as const
+export const BEHIND_NGINX = ['users', 'products', 'orders', 'swagger'] as const
+/** The payment gateway, which is for the others alone, among them. */
+export const SERVICES = [...BEHIND_NGINX, 'gateway'] as const
 export type Service = (typeof SERVICES)[number]
 
 /** What the laptop's processes are told: the environment given from outside, and what is made here. */
@@ -13,7 +15,8 @@ export interface Surroundings {
   env: NodeJS.ProcessEnv
   ownerUrl: string
   secrets: Secrets
-  usersPort: number
+  dataDir: string
+  ports: Record<'users' | 'gateway', number>
 }
 
 /** The value of a variable, or of the file that `<name>_FILE` names. */
@@ -38,15 +41,17 @@ export async function migrate({ env, ownerUrl, secrets }: Surroundings, signal?:
 export function serviceProgram(
   service: Service,
   { name, port, entry }: { name: string; port: number; entry: string[] },
-  { env, ownerUrl, secrets, usersPort }: Surroundings,
+  { env, ownerUrl, secrets, dataDir, ports }: Surroundings,
 ): Program {
   const own: NodeJS.ProcessEnv = { PORT: String(port), HOST: '127.0.0.1' }
-  const kept = without(env, ['PORT', 'HOST', 'DATABASE_URL', ...Object.values(PASSWORDS)])
-  if (service !== 'swagger') own.DATABASE_URL = roleUrl(ownerUrl, service, passwordOf(service, env, secrets))
+  const kept = without(env, ['PORT', 'HOST', 'DATABASE_URL', 'GATEWAY_JOURNAL', ...Object.values(PASSWORDS)])
+  if (isRole(service)) own.DATABASE_URL = roleUrl(ownerUrl, service, passwordOf(service, env, secrets))
   if (service === 'products' || service === 'orders') {
     if (!read(env, 'IDEMPOTENCY_SECRET')) own.IDEMPOTENCY_SECRET = secrets.idempotencySecret
-    if (!read(env, 'JWKS_URL')) own.JWKS_URL = `http://127.0.0.1:${usersPort}/users/.well-known/jwks.json`
+    if (!read(env, 'JWKS_URL')) own.JWKS_URL = `http://127.0.0.1:${ports.users}/users/.well-known/jwks.json`
   }
+  if (service === 'orders' && !read(env, 'GATEWAY_URL')) own.GATEWAY_URL = `http://127.0.0.1:${ports.gateway}`
+  if (service === 'gateway') own.GATEWAY_JOURNAL = gatewayJournal(dataDir)
   if (service === 'users' && !read(env, 'JWT_PRIVATE_KEY')) own.JWT_PRIVATE_KEY_FILE = secrets.jwtPrivateKeyFile
   return {
     name,
@@ -58,8 +63,12 @@ export function serviceProgram(
   }
 }
 
+/** What the simulated gateway has charged. */
+export const gatewayJournal = (dataDir: string): string => join(dataDir, 'gateway-journal.jsonl')
+
 const ROLES = ['users', 'products', 'orders'] as const
 type Role = (typeof ROLES)[number]
+const isRole = (service: Service): service is Role => ROLES.some((role) => role === service)
 const PASSWORDS: Record<Role, string> = {
   users: 'USERS_DB_PASSWORD',
   products: 'PRODUCTS_DB_PASSWORD',

@@ -5,7 +5,7 @@ import { checkPorts, freePorts, portFrom, type WantedPort } from './ports'
 import { preparePostgres } from './postgres'
 import { claimRun } from './run-record'
 import { loadSecrets } from './secrets'
-import { migrate, read, serviceProgram, SERVICES, type Service } from './services'
+import { BEHIND_NGINX, migrate, read, serviceProgram, SERVICES, type Service } from './services'
 import { createSupervisor, type Program } from './supervisor'
 import { ROOT, silent, type Terminal, UserError } from './terminal'
 
@@ -34,7 +34,7 @@ export interface StackOptions {
 export interface Stack {
   /** The front door. */
   url: string
-  /** Each process by itself, without Nginx: users, products, orders, orders-2, …, swagger. */
+  /** Each process by itself, without Nginx: users, products, orders, orders-2, …, swagger, gateway. */
   urls: Record<string, string>
   /** The database as its owner. */
   ownerUrl: string
@@ -53,6 +53,7 @@ const PRESETS: Record<PortName, number> = {
   products: 8002,
   orders: 8003,
   swagger: 8004,
+  gateway: 8005,
   postgres: 5433,
 }
 
@@ -118,7 +119,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await checkPorts(wanted(ports, host, database === undefined))
     const secrets = loadSecrets(dataDir)
     const ownerUrl = database ?? (await terminal.step('Postgres', () => startPostgres(secrets.postgresPassword)))
-    const surroundings = { env, ownerUrl, secrets, usersPort: ports.users }
+    const surroundings = { env, ownerUrl, secrets, dataDir, ports }
     await terminal.step('Migrations', () => migrate(surroundings, options.signal))
     const programs = await Promise.all(
       processes.map(async ({ name, service, port }) => {
@@ -130,7 +131,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await terminal.step('Services', () => supervisor.start(programs))
     const portsOf = (service: Service) => processes.filter((each) => each.service === service).map(({ port }) => port)
     await terminal.step('Nginx', async () => {
-      const upstreams = Object.fromEntries(SERVICES.map((service) => [service, portsOf(service)]))
+      const upstreams = Object.fromEntries(BEHIND_NGINX.map((service) => [service, portsOf(service)]))
       await supervisor.start([await prepareNginx({ dataDir, host, port: ports.http, url, upstreams, env })])
     })
     return {

@@ -67,7 +67,7 @@ test('everything starts in order, Nginx last; each process is started again; sto
   expect(steps).toEqual(['Postgres', 'Migrations', 'Services', 'Nginx'])
 
   const first = stack.pids()
-  expect(Object.keys(first).sort()).toEqual(['nginx', 'orders', 'postgres', 'products', 'swagger', 'users'])
+  expect(Object.keys(first).sort()).toEqual(['gateway', 'nginx', 'orders', 'postgres', 'products', 'swagger', 'users'])
   expect(childrenOf(first.nginx!).length).toBeGreaterThan(0) // its workers
   expect(childrenOf(process.pid)).toEqual(expect.arrayContaining(Object.values(first)))
   for (const name of Object.keys(first)) stack.kill(name, 'SIGKILL')
@@ -100,10 +100,14 @@ test('a service knows its own password and no other secret than its own', async 
     expect('IDEMPOTENCY_SECRET' in env).toBe(name === 'orders' || name === 'products')
     expect(Object.keys(env).filter((each) => each.endsWith('_DB_PASSWORD'))).toEqual([])
     const url = env.DATABASE_URL && new URL(env.DATABASE_URL).username
-    expect(url).toBe(name === 'swagger' ? undefined : `shop_${name}`)
+    expect(url).toBe(name === 'swagger' || name === 'gateway' ? undefined : `shop_${name}`)
+    expect('GATEWAY_URL' in env).toBe(name === 'orders')
+    expect('GATEWAY_JOURNAL' in env).toBe(name === 'gateway')
   }
   expect(decodeURIComponent(new URL(given.orders!.DATABASE_URL!).password)).toBe('from outside')
   expect(given.orders!.JWKS_URL).toBe(`${stack.urls.users}/users/.well-known/jwks.json`)
+  expect(given.orders!.GATEWAY_URL).toBe(stack.urls.gateway)
+  expect(given.gateway!.GATEWAY_JOURNAL).toBe(join(folder, 'gateway-journal.jsonl'))
 })
 
 test('each process reaches Postgres by the detour that it is given, and by its own role', async () => {
@@ -123,7 +127,7 @@ test('each process reaches Postgres by the detour that it is given, and by its o
     },
   )
   expect(asked.sort()).toEqual(
-    ['orders', 'orders-2', 'products', 'swagger', 'users'].map((name) => [name, stack.ownerUrl]),
+    ['gateway', 'orders', 'orders-2', 'products', 'swagger', 'users'].map((name) => [name, stack.ownerUrl]),
   )
   for (const name of ['orders', 'orders-2']) {
     const url = new URL((await body(stack.urls[name]!)).DATABASE_URL!)
@@ -174,6 +178,6 @@ test('stopped while it starts, it leaves no process', async () => {
     },
   })
   await expect(starting).rejects.toThrow('Stopped while starting')
-  expect(pids).toHaveLength(5)
+  expect(pids).toHaveLength(6)
   expect(pids.filter(isAlive)).toEqual([])
 })

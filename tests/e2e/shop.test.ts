@@ -164,6 +164,9 @@ test.each([
   ['/users/livez', 404],
   ['/users/metrics', 404],
   ['/nothing', 404],
+  ['/charges', 404], // of the payment gateway, which is for the services alone
+  ['/faults', 404],
+  ['/gateway/charges', 404],
   // Where an id could stand it is read as one.
   ['/orders/docs', 403],
   ['/products/openapi.json', 422],
