@@ -16,6 +16,7 @@ type Service = {
   user?: string
   ports?: string[]
   volumes?: string[]
+  networks?: string[]
   environment?: Record<string, string>
   command?: string[]
   depends_on?: Record<string, { condition: string; restart?: boolean }>
@@ -40,7 +41,8 @@ const services = Object.entries(compose.services)
 const stages = parseStages(read('Dockerfile'))
 const example = read('.env.example')
 
-const APPS = ['users', 'products', 'orders', 'swagger']
+const BEHIND_NGINX = ['users', 'products', 'orders', 'swagger']
+const APPS = [...BEHIND_NGINX, 'gateway']
 const used = [...new Set([...composeText.matchAll(/\$\{([A-Z0-9_]+)/g)].map(([, name = '']) => name))].sort()
 const secrets = used.filter((name) => /PASSWORD|SECRET/.test(name))
 
@@ -113,7 +115,7 @@ describe('docker-compose.yaml', () => {
       return { name, user: user ?? own ?? 'root' }
     })
     expect(users.filter(({ user }) => /^(root|0)\b/.test(user))).toEqual([])
-    expect(users.length).toBe(8)
+    expect(users.length).toBe(9)
   })
 
   test('every build target exists, and every last stage is a target', () => {
@@ -125,7 +127,7 @@ describe('docker-compose.yaml', () => {
     expect(leaves.sort()).toEqual(targets.sort())
   })
 
-  test('nginx starts when all four services are ready, and they start on a migrated database', () => {
+  test('nginx starts when every process is ready, and the services start on a migrated database', () => {
     const after = (name: string) =>
       Object.entries(compose.services[name]?.depends_on ?? {}).map(([other, { condition }]) => `${other} ${condition}`)
     expect(after('nginx').sort()).toEqual(APPS.map((name) => `${name} service_healthy`).sort())
@@ -141,15 +143,26 @@ describe('docker-compose.yaml', () => {
     expect(Object.keys(compose.volumes)).toContain('postgres')
   })
 
+  test('the gateway is out of reach for all but orders, which knows where it is, and its journal is in a volume', () => {
+    expect(compose.services['gateway']).toMatchObject({ networks: ['payments'], volumes: ['gateway:/journal'] })
+    const meets = services.filter(([, { networks }]) => networks?.includes('payments')).map(([name]) => name)
+    expect(meets).toEqual(['orders', 'gateway'])
+    expect(Object.keys(compose.volumes)).toContain('gateway')
+    expect(environmentOf('gateway')['GATEWAY_JOURNAL']).toMatch(/^\/journal\//)
+    expect(compose.services['orders']?.environment?.['GATEWAY_URL']).toBe(
+      `http://gateway:${environmentOf('gateway')['PORT']}`,
+    )
+  })
+
   test('Nginx looks for each service where it listens', () => {
-    const upstreams = APPS.map((name) => `${name}:${environmentOf(name)['PORT']}`)
+    const upstreams = BEHIND_NGINX.map((name) => `${name}:${environmentOf(name)['PORT']}`)
     const given = compose.services['nginx']?.environment ?? {}
-    expect(APPS.map((name) => given[`${name.toUpperCase()}_UPSTREAM`])).toEqual(upstreams)
+    expect(BEHIND_NGINX.map((name) => given[`${name.toUpperCase()}_UPSTREAM`])).toEqual(upstreams)
     for (const name of APPS) expect(environmentOf(name)).toMatchObject({ NODE_ENV: 'production', HOST: '0.0.0.0' })
   })
 
   test('every variable that a process reads is set here or in its image', () => {
-    for (const name of ['users', 'products', 'orders', 'swagger', 'migrate']) {
+    for (const name of [...APPS, 'migrate']) {
       const source = read(name === 'migrate' ? 'platform/src/migrate-main.ts' : `${name}/src/main.ts`)
       const asks = [source, ...sharedBy(source)].flatMap(variablesOf)
       expect(asks.length).toBeGreaterThan(3)
