@@ -135,7 +135,7 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
     try {
       await answer(request, response, params)
     } catch (error) {
-      const reply = refusalOf(error)
+      const reply = refusalOf(error, spec.method)
       const isFailure = problems[reply.problem]?.status === 500 || asOutage(error) !== undefined
       if (response.headersSent || response.closed) {
         // The deadline was faster, or the client has gone: the line of the request is written.
@@ -258,10 +258,10 @@ function setProblemHeaders(
 }
 
 /** What an exception tells a client: plumbing's refusals and outages by their code, anything else is a fault of ours. */
-function refusalOf(error: unknown): ProblemReply {
+function refusalOf(error: unknown, method?: RouteSpec['method']): ProblemReply {
   if (error instanceof ProblemError) return error.reply
   const outage = asOutage(error)
-  if (outage) return problem(outage.code)
+  if (outage) return problem(method === 'get' ? 'database-unavailable' : outage.code) // nothing can have come of a read
   // Of Express's router: a malformed escape in the path.
   if (error instanceof URIError) return problem('bad-request', { detail: 'The path has a malformed escape.' })
   return problem('internal-error')

@@ -81,7 +81,7 @@ export class DatabaseOutage extends Error {
   readonly code: 'database-unavailable' | 'outcome-unknown'
 
   constructor(code: DatabaseOutage['code'], cause: unknown) {
-    super(code === 'outcome-unknown' ? 'the answer to COMMIT was lost' : 'the database is not available', { cause })
+    super(code === 'outcome-unknown' ? 'the answer to a change was lost' : 'the database is not available', { cause })
     this.name = 'DatabaseOutage'
     this.code = code
   }
@@ -89,7 +89,7 @@ export class DatabaseOutage extends Error {
 
 /**
  * Runs `work` in one transaction: commits when it returns ok, rolls back when it returns a refusal or throws (what it threw
- * is thrown on, whatever the rollback says). After a serialization failure or a deadlock the whole work runs again, up to
+ * is thrown on, whatever the rollback says; a lost connection as the outage that it is, since the server rolls back). After a serialization failure or a deadlock the whole work runs again, up to
  * three times, so it must have no effect outside of `tx`. All of it ends within 8 s; a lock is waited for no longer than
  * `lockTimeoutMs`, where the session's own limit is too long.
  */
@@ -134,9 +134,10 @@ async function attemptTransaction<T, E>(
     else await tx.query('rollback').catch((error: Error) => (broken = error))
     return result
   } catch (error) {
-    if (error instanceof DatabaseOutage || isConnectionLoss(error)) broken = error
+    const outage = isConnectionLoss(error) ? new DatabaseOutage('database-unavailable', error) : error
+    if (outage instanceof DatabaseOutage) broken = outage
     else await tx.query('rollback').catch((rollbackError: Error) => (broken = rollbackError))
-    throw error
+    throw outage
   } finally {
     clearTimeout(timer)
     release(broken)
@@ -151,11 +152,15 @@ async function commit(tx: pg.PoolClient): Promise<void> {
   if (command !== 'COMMIT') throw new Error(`the transaction ended in ${command}: an earlier failure was swallowed`)
 }
 
-/** Maps a driver or Prisma error to an outage; undefined when the error is a bug, or a constraint that the caller must handle. */
+/**
+ * Maps a driver or Prisma error to an outage; undefined when the error is a bug, or a constraint that the caller must handle.
+ * A statement outside of `inTransaction` commits by itself: when its connection is lost it may have been done.
+ */
 export function asOutage(error: unknown): DatabaseOutage | undefined {
   if (error instanceof DatabaseOutage) return error
   const unavailable = isConnectionLoss(error) || isRetryable(error) || OUTAGE_STATES.test(sqlState(error) ?? '')
-  return unavailable || isPrismaOutage(error) ? new DatabaseOutage('database-unavailable', error) : undefined
+  if (!unavailable && !isPrismaOutage(error)) return undefined
+  return new DatabaseOutage(wasUnderWay(error) ? 'outcome-unknown' : 'database-unavailable', error)
 }
 
 // 53: out of disk, memory or connections; 55P03: lock_timeout; 57014: statement_timeout; 25P03/4: idle or long in a transaction
@@ -168,6 +173,7 @@ const SOCKET_CODES =
 const DRIVER_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Cannot use a pool after calling end)|not queryable$/
 const PRISMA_KINDS = /^(DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections)$/
+const PRISMA_LOSSES = /^(ConnectionClosed|SocketTimeout)$/
 
 /** The connection is of no further use; the server rolls back by itself. */
 function isConnectionLoss(error: unknown): error is Error {
@@ -175,6 +181,19 @@ function isConnectionLoss(error: unknown): error is Error {
   if (CONNECTION_STATES.test(sqlState(error) ?? '')) return true
   const code = 'code' in error ? String(error.code) : ''
   return SOCKET_CODES.test(code) || (code === '' && DRIVER_MESSAGES.test(error.message))
+}
+
+// 57P03: the server is starting up or shutting down; 08001, 08004: no connection could be made
+const UNCONNECTED_STATES = /^(57P03|0800[14])$/
+const UNCONNECTED =
+  /^(Connection terminated due to connection timeout|timeout exceeded when trying to connect|timeout expired|Cannot use a pool after calling end)/
+
+/** A connection was lost that was there, so that the statement may have reached the server. */
+function wasUnderWay(error: unknown): boolean {
+  if (PRISMA_LOSSES.test(String(adapterFailure(error)?.['kind']))) return true
+  if (!isConnectionLoss(error) || isNeverSent(error)) return false
+  const connecting = 'syscall' in error && error.syscall === 'connect'
+  return !connecting && !UNCONNECTED_STATES.test(sqlState(error) ?? '') && !UNCONNECTED.test(error.message)
 }
 
 /** pg refuses a statement on a connection that it knows to be dead: nothing was sent. */

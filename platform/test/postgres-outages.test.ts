@@ -63,7 +63,9 @@ describe('a lost connection', () => {
         return ok(await tx.query('insert into facts values (2)'))
       }),
     )
-    expect(asOutage(error)).toMatchObject({ code: 'database-unavailable', cause: error })
+    expect(error).toBeInstanceOf(DatabaseOutage)
+    expect(asOutage(error)).toBe(error)
+    expect(error).toMatchObject({ code: 'database-unavailable', cause: { code: '57P01' } })
     expect(await facts()).toEqual([])
     expect(pool.totalCount).toBe(0)
     expect(await record(3)).toEqual(ok(3))
@@ -112,6 +114,18 @@ describe('a lost connection', () => {
     expect(await record(2)).toEqual(ok(2))
     expect(await facts()).toEqual([{ id: 2 }])
   })
+})
+
+test('a statement by itself, whose answer is lost, has an unknown outcome: here it was done, and here it was not', async () => {
+  for (const [id, when] of [
+    [1, 'after'],
+    [2, 'before'],
+  ] as const) {
+    wire.cutAt('insert', when)
+    const error = await failureOf(pool.query('insert into facts values ($1)', [id]))
+    expect(asOutage(error)).toMatchObject({ code: 'outcome-unknown', cause: error })
+  }
+  expect(await facts()).toEqual([{ id: 1 }])
 })
 
 test('a server that is not there is an outage at once', async () => {

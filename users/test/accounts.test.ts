@@ -1,3 +1,4 @@
+import { openWire } from '../../proof/src/chaos/wire'
 import { raceThroughGate } from '../../tests/support/gate'
 import { aPerson, lockOf, serve, settled, signed, tally, times, usersService, type UsersService } from './users-service'
 
@@ -327,4 +328,22 @@ test('connections that the database ends are replaced', async () => {
   )
   await Promise.all(times(8, () => me(ada.authorization))) // 200, or 503 on a connection that was just being ended
   await me(ada.authorization).expect(200)
+})
+
+test('a registration whose answer the database could not give is not called undone: it may be there', async () => {
+  const wire = await openWire(service.database.urls.users)
+  const wired = serve(wire.url)
+  const person = aPerson()
+  wire.cutAt('INSERT INTO "users"."users"', 'after')
+  const { body } = await wired.api.post('/users').send(person).expect(503)
+  expect(body).toMatchObject({ code: 'outcome-unknown' })
+  expect(await count(person.username)).toBe(1)
+
+  // Of a read nothing can have come.
+  const { authorization } = await service.member()
+  wire.cutAt('SELECT', 'after')
+  const read = await wired.api.get('/users/me').set({ authorization }).expect(503)
+  expect(read.body).toMatchObject({ code: 'database-unavailable' })
+  await wired.stop()
+  await wire.close()
 })
