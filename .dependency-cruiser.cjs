@@ -141,6 +141,19 @@ module.exports = {
       to: { pathNot: ['^proof/src/', anyPackage], dependencyTypesNot: ['core'] },
     },
     {
+      name: 'proof-parts-do-not-meet',
+      severity: 'error',
+      from: { path: '^proof/src/([^/]+)/' },
+      to: { path: '^proof/src/[^/]+/', pathNot: '^proof/src/$1/' },
+    },
+    {
+      name: 'proof-parts-share-plain-files',
+      comment: 'What all parts use knows none of them.',
+      severity: 'error',
+      from: { path: '^proof/src/[^/]+\\.ts$' },
+      to: { path: '^proof/src/[^/]+/' },
+    },
+    {
       name: 'bootstrap-needs-no-install',
       comment: 'It runs on a fresh clone, before npm install.',
       severity: 'error',

@@ -24,7 +24,7 @@ export function openAccounts(client: Client, tag: string) {
     const username = `${tag}-${role === 'BUYER' ? 'b' : 's'}${++opened}`
     const credentials = { username, password: randomBytes(12).toString('base64url') }
     const account = { ...credentials, email: `${username}@example.com`, role }
-    const registered = await client.call('POST', '/users', { body: account })
+    const registered = await client.call('POST', '/users', { body: account, repeatable: true })
     if (registered.status !== 201) throw unusable('POST /users', registered)
     return login(credentials)
   }
@@ -69,13 +69,13 @@ export function openAccounts(client: Client, tag: string) {
   async function issue(credentials: Credentials): Promise<{ token: string; renewAt: number }> {
     const answer = await client.call<{ access_token: string; expires_in: number }>('POST', '/users/token', {
       body: credentials,
+      repeatable: true,
     })
     if (answer.status !== 200 || !answer.body) throw unusable('POST /users/token', answer)
     const { access_token: token, expires_in: seconds } = answer.body
     return { token, renewAt: performance.now() + seconds * 1000 * RENEWED_AFTER }
   }
 }
-export type Accounts = ReturnType<typeof openAccounts>
 
 const unusable = (call: string, { status, text, fault }: Answer) =>
   new NoStart(`${call} answered ${status === 0 ? `nothing: ${fault}` : `${status} ${text.slice(0, 300)}`}`)

@@ -21,6 +21,8 @@ export type Answer<Body = unknown> = {
   problem: Problem | undefined
   fault?: string
   ms: number
+  /** How often it was asked for, of a shop that was busy. */
+  tries: number
 }
 
 /** Whoever a call is made for; the token is asked for at each call, since it expires. */
@@ -34,12 +36,17 @@ export type Call = {
   /** Idempotency-Key */
   key?: string
   timeoutMs?: number
-  /**
-   * For how long a 429 or 503 is answered by waiting for what Retry-After says and calling again; 0: not at all. For calls
-   * that may be repeated: give those that create a key.
-   */
+  /** For how long a 429 or 503 is answered by waiting for what Retry-After says and calling again; 0: not at all. */
   patienceMs?: number
+  /**
+   * A 429 had no effect, a 503 may have had one: it is called again when the method or a key makes that safe (RFC 9110
+   * §9.2.2), or when this says so.
+   */
+  repeatable?: boolean
 }
+
+/** A call that is still to be made. */
+export type Request = Call & { method: string; path: string }
 
 export type Counts = { calls: number; limited: number; unavailable: number; lost: number }
 
@@ -47,6 +54,11 @@ export type Client = {
   url: string
   counts: Readonly<Counts>
   call: <Body = unknown>(method: string, path: string, call?: Call) => Promise<Answer<Body>>
+  /**
+   * Many calls that arrive in the same moment: all but the last byte of each is sent, then the last bytes of all. Of a
+   * server that reads whole requests before it works on them, this is as close to a race as one comes from outside.
+   */
+  together: <Body = unknown>(requests: readonly Request[]) => Promise<Answer<Body>[]>
   /**
    * Sends the request and destroys the connection when all of it is written, or `afterMs` later: whether the shop has
    * done what was asked, and what it answered, is lost.
@@ -71,38 +83,31 @@ export function openClient(options: ClientOptions): Client {
   const base = new URL(options.url)
   const prefix = base.pathname.replace(/\/$/, '')
   const transport = base.protocol === 'https:' ? https : http
-  const agent = new transport.Agent({
-    keepAlive: true,
-    maxSockets: options.connections ?? 64,
-    timeout: IDLE_CONNECTION_MS,
-  })
+  const kept = { keepAlive: true, timeout: IDLE_CONNECTION_MS }
+  const agent = new transport.Agent({ ...kept, maxSockets: options.connections ?? 64 })
+  const crowd = new transport.Agent(kept) // of `together`, where nobody may wait for a connection
   const counts: Counts = { calls: 0, limited: 0, unavailable: 0, lost: 0 }
   const quiet = quietTimes()
 
-  async function request(method: string, path: string, call: Call, ownConnection: boolean) {
+  async function open(method: string, path: string, call: Call, through: http.Agent | false) {
     const payload = call.body === undefined || typeof call.body === 'string' ? call.body : JSON.stringify(call.body)
+    const bytes = Buffer.from(payload ?? '')
     const headers = {
       ...(call.as && { authorization: `Bearer ${await call.as.token()}` }),
-      ...(payload !== undefined && {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(payload),
-      }),
+      ...(payload !== undefined && { 'content-type': 'application/json', 'content-length': bytes.length }),
       ...(call.key !== undefined && { 'idempotency-key': call.key }),
       ...call.headers,
     }
     const { protocol, hostname, port } = base
     const target = { protocol, hostname: hostname.replace(/^\[|\]$/g, ''), port, path: prefix + path }
     counts.calls++
-    return { payload, sent: transport.request({ ...target, method, headers, agent: ownConnection ? false : agent }) }
+    return { bytes, sent: transport.request({ ...target, method, headers, agent: through }) }
   }
 
-  async function sendOnce(method: string, path: string, call: Call): Promise<Answer> {
-    const begun = performance.now()
-    const { sent, payload } = await request(method, path, call, false)
+  async function answered(sent: http.ClientRequest, call: Call): Promise<Answer> {
     const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? 15_000
     const timer = setTimeout(() => sent.destroy(new Error(`no whole answer within ${timeoutMs} ms`)), timeoutMs)
-    sent.end(payload)
-    const answer = await answerOf(sent, begun)
+    const answer = await answerOf(sent)
     clearTimeout(timer)
     if (answer.status === 429) counts.limited++
     if (answer.status === 503) counts.unavailable++
@@ -110,42 +115,82 @@ export function openClient(options: ClientOptions): Client {
     return answer
   }
 
+  async function sendOnce(method: string, path: string, call: Call): Promise<Answer> {
+    const { sent, bytes } = await open(method, path, call, agent)
+    sent.end(bytes)
+    return answered(sent, call)
+  }
+
+  /** Resolves when the last byte is all that is missing; for one without a body that is the end of an empty chunked one. */
+  async function sendAllButLast({ method, path, ...call }: Request) {
+    const { sent, bytes } = await open(method, path, call, crowd)
+    const answer = answered(sent, call)
+    const held = new Promise((resolve) => {
+      if (bytes.length > 0) sent.write(bytes.subarray(0, -1), resolve)
+      else sent.on('socket', (socket) => (socket.connecting ? socket.once('connect', resolve) : resolve(undefined)))
+      sent.flushHeaders()
+    })
+    await Promise.race([held, answer])
+    return { answer, release: () => sent.end(bytes.subarray(-1)) }
+  }
+
+  const patienceOf = (call: Call) => call.patienceMs ?? options.patienceMs ?? 0
+
+  async function patiently<Body>(method: string, path: string, call: Call): Promise<Answer<Body>> {
+    const patienceMs = patienceOf(call)
+    const deadline = performance.now() + patienceMs
+    for (let tries = 1; ; tries++) {
+      if (patienceMs > 0) await quiet.over(method, path)
+      const answer = { ...((await sendOnce(method, path, call)) as Answer<Body>), tries }
+      const waitMs = mayRepeat(method, call, answer) ? retryAfterMs(answer) : undefined
+      if (waitMs === undefined || performance.now() + waitMs > deadline) return answer
+      quiet.keep(method, path, waitMs)
+    }
+  }
+
   return {
     url: options.url,
     counts,
-    async call<Body>(method: string, path: string, call: Call = {}) {
-      const patienceMs = call.patienceMs ?? options.patienceMs ?? 0
-      const deadline = performance.now() + patienceMs
-      for (;;) {
-        if (patienceMs > 0) await quiet.over(method, path)
-        const answer = (await sendOnce(method, path, call)) as Answer<Body>
-        const waitMs = isBusy(answer) ? retryAfterMs(answer) : undefined
-        if (waitMs === undefined || performance.now() + waitMs > deadline) return answer
-        quiet.keep(method, path, waitMs)
-      }
+    call: (method, path, call = {}) => patiently(method, path, call),
+    async together<Body>(requests: readonly Request[]) {
+      for (const { method, path } of requests) await quiet.over(method, path)
+      const held = await Promise.all(requests.map(sendAllButLast))
+      for (const { release } of held) release()
+      const answers = (await Promise.all(held.map(({ answer }) => answer))) as Answer<Body>[]
+      return Promise.all(
+        requests.map(async ({ method, path, ...call }, i) => {
+          const answer = answers[i] as Answer<Body>
+          if (!mayRepeat(method, call, answer) || patienceOf(call) === 0) return answer
+          quiet.keep(method, path, retryAfterMs(answer) ?? 0)
+          const later = await patiently<Body>(method, path, call)
+          return { ...later, tries: later.tries + 1 }
+        }),
+      )
     },
     async abandon(method, path, call) {
-      const { sent, payload } = await request(method, path, call, true)
+      const { sent, bytes } = await open(method, path, call, false)
       const broken = new Promise((resolve) => sent.on('close', resolve))
       sent.on('error', () => undefined) // what becomes of it is what nobody is to know
       sent.on('response', (response) => response.on('error', () => undefined).resume())
-      sent.end(payload)
+      sent.end(bytes)
       await Promise.race([once(sent, 'finish'), broken])
       if (call.afterMs !== undefined) await sleep(call.afterMs)
       sent.destroy()
       await broken
     },
-    close: () => agent.destroy(),
+    close: () => [agent, crowd].forEach((each) => each.destroy()),
   }
 }
 
-function answerOf(sent: http.ClientRequest, begun: number): Promise<Answer> {
+function answerOf(sent: http.ClientRequest): Promise<Answer> {
+  const begun = performance.now()
   return new Promise((resolve) => {
     const lost = (fault: string) =>
       resolve({
         ...{ outcome: 'unknown', status: 0, headers: {}, text: '', body: undefined, problem: undefined },
         fault,
         ms: performance.now() - begun,
+        tries: 1,
       })
     sent.on('error', (error) => lost(error.message))
     sent.on('response', (response) => {
@@ -163,7 +208,16 @@ function read({ statusCode = 0, headers }: http.IncomingMessage, text: string, m
   const good = statusCode >= 200 && statusCode < 300
   const problem = good ? undefined : (json as Problem | undefined)
   const body = good ? json : undefined
-  return { outcome: outcomeOf(statusCode, problem?.code), status: statusCode, headers, text, body, problem, ms }
+  return {
+    outcome: outcomeOf(statusCode, problem?.code),
+    status: statusCode,
+    headers,
+    text,
+    body,
+    problem,
+    ms,
+    tries: 1,
+  }
 }
 
 function parsed(text: string): unknown {
@@ -183,6 +237,10 @@ function outcomeOf(status: number, code: string | undefined): Outcome {
 
 /** Neither a right answer nor a wrong one: the shop asks to be called again later. */
 export const isBusy = ({ status }: Pick<Answer, 'status'>): boolean => status === 429 || status === 503
+
+const mayRepeat = (method: string, call: Call, { status }: Answer): boolean =>
+  status === 429 ||
+  (status === 503 && (call.repeatable ?? (call.key !== undefined || ['GET', 'HEAD', 'PUT', 'DELETE'].includes(method))))
 
 /** RFC 9110 §10.2.3: seconds or a date. Undefined when the answer does not say. */
 export function retryAfterMs({ headers }: Pick<Answer, 'headers'>): number | undefined {

@@ -6,7 +6,9 @@ export type Finding = {
   promise: string
   checks: number
   failed: number
-  /** What was seen: numbers and ids. */
+  /** What was seen, in numbers: `{orders: 16, refusals: 48}`. */
+  counts: Record<string, number>
+  /** What can be looked up: the first few ids and the like. */
   evidence: string[]
   /** The first failures, in words. */
   failures: string[]
@@ -20,6 +22,7 @@ export type Tally = {
   /** `complaint` says what was expected and what came instead. */
   that: (holds: boolean, complaint: string | (() => string)) => boolean
   equal: (actual: unknown, expected: unknown, what: string) => boolean
+  count: (what: string, n?: number) => void
   note: (evidence: string) => void
   readonly checks: number
   readonly failed: number
@@ -31,6 +34,7 @@ export class Undecided extends Error {
 }
 
 const FAILURES_TOLD = 10
+const EVIDENCE_TOLD = 3
 const VALUE_LENGTH = 300
 
 /** Looks at one promise. Whatever is thrown but Undecided is held against it: the shop answered what no shop may. */
@@ -39,7 +43,7 @@ export async function judge(
   look: (tally: Tally) => Promise<void> | void,
 ): Promise<Finding> {
   const begun = performance.now()
-  const finding: Finding = { name, promise, checks: 0, failed: 0, evidence: [], failures: [], ms: 0 }
+  const finding: Finding = { name, promise, checks: 0, failed: 0, counts: {}, evidence: [], failures: [], ms: 0 }
   const that: Tally['that'] = (holds, complaint) => {
     finding.checks++
     if (holds) return true
@@ -53,7 +57,8 @@ export async function judge(
       that,
       equal: (actual, expected, what) =>
         that(isDeepStrictEqual(actual, expected), () => `${what}: ${shown(actual)} instead of ${shown(expected)}`),
-      note: (evidence) => void finding.evidence.push(evidence),
+      count: (what, n = 1) => void (finding.counts[what] = (finding.counts[what] ?? 0) + n),
+      note: (evidence) => void (finding.evidence.length < EVIDENCE_TOLD && finding.evidence.push(evidence)),
       get checks() {
         return finding.checks
       },
@@ -67,6 +72,23 @@ export async function judge(
   }
   if (finding.checks === 0) finding.unfinished ??= 'nothing was checked'
   return { ...finding, ms: Math.round(performance.now() - begun) }
+}
+
+/** The same promise, looked at again. */
+export function together(earlier: Finding, later: Finding): Finding {
+  const counts = { ...earlier.counts }
+  for (const [what, n] of Object.entries(later.counts)) counts[what] = (counts[what] ?? 0) + n
+  const unfinished = earlier.unfinished ?? later.unfinished
+  return {
+    ...earlier,
+    checks: earlier.checks + later.checks,
+    failed: earlier.failed + later.failed,
+    counts,
+    evidence: [...earlier.evidence, ...later.evidence].slice(0, EVIDENCE_TOLD),
+    failures: [...earlier.failures, ...later.failures].slice(0, FAILURES_TOLD),
+    ...(unfinished !== undefined && { unfinished }),
+    ms: earlier.ms + later.ms,
+  }
 }
 
 export const held = ({ failed, unfinished }: Finding): boolean => failed === 0 && unfinished === undefined
@@ -86,25 +108,47 @@ export function tallied(values: readonly (string | number)[]): string {
   return ordered.map(([value, count]) => `${value} ×${grouped(count)}`).join(', ')
 }
 
-/** promise → checks → passed or failed → evidence. */
+/** promise → checks → result → evidence, and below a promise what speaks against it. */
 export function table(findings: readonly Finding[]): string {
   const rows = findings.map((finding) => ({
     promise: finding.promise,
     checks: grouped(finding.checks),
-    result: held(finding) ? 'passed' : finding.failed > 0 ? `${grouped(finding.failed)} failed` : 'unfinished',
-    evidence: finding.evidence.join('; '),
+    result: held(finding) ? 'passed' : finding.failed > 0 ? `${grouped(finding.failed)} FAILED` : 'UNFINISHED',
+    evidence: [
+      ...Object.entries(finding.counts).map(([what, n]) => `${grouped(n)} ${what}`),
+      ...finding.evidence.slice(0, 1),
+    ].join(', '),
     faults: [...(finding.unfinished === undefined ? [] : [finding.unfinished]), ...finding.failures],
   }))
-  const head = { promise: 'promise', checks: 'checks', result: 'result', evidence: 'evidence' }
-  const width = (key: keyof typeof head) => Math.max(...[head, ...rows].map((row) => row[key].length))
-  const [promise, checks, result] = [width('promise'), width('checks'), width('result')]
-  const line = (row: typeof head) =>
-    `${row.promise.padEnd(promise)}  ${row.checks.padStart(checks)}  ${row.result.padEnd(result)}  ${row.evidence}`.trimEnd()
-  const body = rows.flatMap((row) => [
-    line(row),
-    ...row.faults.map((fault) => `    ✗ ${fault.replace(/\n/g, '\n      ')}`),
-  ])
-  return [line(head), '─'.repeat(promise + checks + result + 14), ...body].join('\n')
+  const head = { promise: 'promise', checks: 'checks', result: 'result', evidence: 'evidence', faults: [] }
+  const width = (key: 'checks' | 'result') => Math.max(...[head, ...rows].map((row) => row[key].length))
+  const [checks, result] = [width('checks'), width('result')]
+  const rule = '─'.repeat(PROMISE_WIDTH + checks + result + EVIDENCE_WIDTH + 6)
+  const lines = [head, ...rows].map((row) => {
+    const [promise, evidence] = [wrapped(row.promise, PROMISE_WIDTH), wrapped(row.evidence, EVIDENCE_WIDTH)]
+    const cells = Array.from({ length: Math.max(promise.length, evidence.length) }, (_, i) => [
+      (promise[i] ?? '').padEnd(PROMISE_WIDTH),
+      (i === 0 ? row.checks : '').padStart(checks),
+      (i === 0 ? row.result : '').padEnd(result),
+      evidence[i] ?? '',
+    ])
+    const faults = row.faults.map((fault) => `  ✗ ${fault.replaceAll('\n', '\n    ')}`)
+    return [...cells.map((line) => line.join('  ').trimEnd()), ...faults].join('\n')
+  })
+  return [lines[0], rule, ...lines.slice(1)].join('\n')
+}
+
+const PROMISE_WIDTH = 50
+const EVIDENCE_WIDTH = 56
+
+function wrapped(text: string, width: number): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const line = `${lines.at(-1)} ${word}`.trimStart()
+    if (line.length <= width) lines[lines.length - 1] = line
+    else lines.push(word)
+  }
+  return lines
 }
 
 /** For whoever waits: one line that is rewritten on a terminal; elsewhere only what is said for good. */

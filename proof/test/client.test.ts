@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import { openClient, type Client } from '../src/client'
+import { openClient, type Call, type Client } from '../src/client'
 
 type Heard = { method: string; url: string; headers: http.IncomingHttpHeaders; body: string }
 
@@ -115,6 +115,54 @@ test('while the shop asks for patience no other call is sent; logging in has a l
   await Promise.all([first, client.call('GET', '/b')])
   expect(performance.now() - begun).toBeGreaterThan(900)
   expect(heard.map(({ url }) => url).slice(0, 2)).toEqual(['/shop/a', '/shop/users/token'])
+  expect(heard).toHaveLength(4)
+})
+
+test.each<[string, Call, number]>([
+  ['POST', {}, 503],
+  ['POST', { key: 'k' }, 200],
+  ['POST', { repeatable: true }, 200],
+  ['PATCH', {}, 503],
+  ['DELETE', {}, 200],
+  ['GET', {}, 200],
+  ['GET', { repeatable: false }, 503],
+])('after a 503, which may hide an effect, %s %j ends with %d', async (method, call, status) => {
+  answers = [answer(503, {}, { 'retry-after': '0' }), answer(200)]
+  const made = await client.call(method, '/', call)
+  expect([made.status, made.tries]).toEqual([status, status === 200 ? 2 : 1])
+})
+
+test('calls made together are whole in the same moment: none of them before the last one is on its way', async () => {
+  const begun: string[] = []
+  const whole: string[] = []
+  server.removeAllListeners('request')
+  server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
+    begun.push(request.url ?? '')
+    request.resume().on('end', () => {
+      whole.push(request.url ?? '')
+      answer(201, { path: request.url })(response)
+    })
+  })
+  let admit: (token: string) => void = () => undefined
+  const late = { token: () => new Promise<string>((resolve) => (admit = resolve)) }
+  const making = client.together<{ path: string }>([
+    { method: 'POST', path: '/order', body: { n: 1 } },
+    { method: 'POST', path: '/cancel' },
+    { method: 'POST', path: '/late', body: { n: 2 }, as: late },
+  ])
+  while (begun.length < 2) await setImmediate()
+  expect(whole).toEqual([])
+  admit('token')
+  const paths = ['/shop/order', '/shop/cancel', '/shop/late']
+  expect((await making).map(({ body }) => body?.path)).toEqual(paths)
+  expect(whole.sort()).toEqual(paths.sort())
+})
+
+test('of calls made together the busy ones are made again, and the others are not', async () => {
+  answers = [answer(201), answer(429, {}, { 'retry-after': '0' }), answer(201), answer(201)]
+  const made = await client.together(['/1', '/2', '/3'].map((path) => ({ method: 'POST', path, body: {}, key: 'k' })))
+  expect(made.map(({ status }) => status)).toEqual([201, 201, 201])
+  expect(made.map(({ tries }) => tries).sort()).toEqual([1, 1, 2])
   expect(heard).toHaveLength(4)
 })
 

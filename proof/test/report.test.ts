@@ -1,4 +1,4 @@
-import { held, judge, table, tallied, Undecided } from '../src/report'
+import { held, judge, table, tallied, together, Undecided } from '../src/report'
 
 const stock = { name: 'stock', promise: 'stock is never negative' }
 const good = (name: string, promise: string) => judge({ name, promise }, (tally) => void tally.that(true, ''))
@@ -40,19 +40,34 @@ test('a promise that nobody checked did not hold', async () => {
 
 test('the table names promise, checks, result and evidence, and what went wrong below', async () => {
   const findings = [
-    await good('a', 'nothing is lost'),
+    await good('a', 'nothing is lost, whatever happens to whom, when and where'),
     await judge(stock, (tally) => {
       tally.equal(-1, 0, 'available')
-      tally.note('1 product')
+      tally.count('products', 2)
+      tally.note('product 7')
     }),
   ]
   expect(table(findings).split('\n')).toEqual([
-    'promise                  checks  result    evidence',
+    'promise                                             checks  result    evidence',
     expect.stringMatching(/^─+$/),
-    'nothing is lost               1  passed',
-    'stock is never negative       1  1 failed  1 product',
-    '    ✗ available: -1 instead of 0',
+    'nothing is lost, whatever happens to whom, when          1  passed',
+    'and where',
+    'stock is never negative                                  1  1 FAILED  2 products, product 7',
+    '  ✗ available: -1 instead of 0',
   ])
+})
+
+test('rounds of one promise add up, and one bad round is enough', async () => {
+  const once = (available: number) =>
+    judge(stock, (tally) => {
+      tally.equal(available, 0, 'available')
+      tally.count('products')
+      tally.note(`seen ${available}`)
+    })
+  const both = together(await once(0), await once(-1))
+  expect(both).toMatchObject({ checks: 2, failed: 1, counts: { products: 2 }, evidence: ['seen 0', 'seen -1'] })
+  expect(both.failures).toEqual(['available: -1 instead of 0'])
+  expect(held(both)).toBe(false)
 })
 
 test('values are tallied, the most frequent first', () => {

@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto'
+import type { Party } from './accounts'
+import { Undecided } from './report'
+import { isBusy, type Answer, type Call, type Client, type Request } from './client'
+
+// What the shop says, as far as it is read here.
+export type OrderLine = {
+  productId: string
+  sellerId: string
+  name: string
+  quantity: number
+  unitPriceCents: number
+  lineTotalCents: number
+}
+export type Order = {
+  id: string
+  buyerId: string
+  status: string
+  paymentStatus: string
+  items: OrderLine[]
+  totalCents: number
+  createdAt: string
+}
+export type Product = {
+  id: string
+  sellerId: string
+  name: string
+  priceCents: number
+  status: string
+  available: number
+}
+export type Movement = { id: string; productId: string; delta: number; reason: string; orderId: string | null }
+export type Page<Item> = { items: Item[]; nextCursor: string | null }
+export type Shortage = { productId: string; requested: number; available: number }
+
+export type Lines = readonly (readonly [productId: string, quantity: number])[]
+
+/** An answer that should have been there was another: what was to be found out cannot be. */
+class WrongAnswer extends Error {
+  override readonly name = 'WrongAnswer'
+}
+
+export const newKey = (): string => randomBytes(12).toString('hex')
+
+/**
+ * The calls of a shop by their names. Waits are the client's business; an answer that is still 429 or 503 after all of its
+ * patience is Undecided, and never an answer.
+ */
+export function shopAt(client: Client) {
+  const decided = <Body>(answer: Answer<Body>): Answer<Body> => {
+    if (!isBusy(answer)) return answer
+    throw new Undecided(`the shop went on answering ${answer.status} ${answer.problem?.code ?? ''}`.trim())
+  }
+  const call = async <Body>(method: string, path: string, made: Call = {}) =>
+    decided(await client.call<Body>(method, path, made))
+
+  async function read<Body>(path: string, as: Party): Promise<Body> {
+    const answer = await call<Body>('GET', path, { as })
+    if (answer.status === 200 && answer.body !== undefined) return answer.body
+    throw new WrongAnswer(`GET ${path} answered ${told(answer)}`)
+  }
+
+  /** Every item of a list, newest first or however it is sorted; `enough` ends it early. */
+  async function all<Item>(path: string, as: Party, enough: (items: Item[]) => boolean = () => false): Promise<Item[]> {
+    const items: Item[] = []
+    for (let cursor: string | null = ''; cursor !== null && !enough(items);) {
+      const query: string = `${path.includes('?') ? '&' : '?'}limit=100${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`
+      const page: Page<Item> = await read(path + query, as)
+      items.push(...page.items)
+      cursor = page.nextCursor
+    }
+    return items
+  }
+
+  return {
+    call,
+    together: async <Body>(requests: readonly Request[]) => (await client.together<Body>(requests)).map(decided),
+    abandon: client.abandon,
+    read,
+    all,
+    place: (buyer: Party, lines: Lines, key?: string | null) => {
+      const { method, path, ...made } = placing(buyer, lines, key)
+      return call<Order>(method, path, made)
+    },
+    cancel: (buyer: Party, orderId: string) => {
+      const { method, path, ...made } = cancelling(buyer, orderId)
+      return call<Order>(method, path, made)
+    },
+    order: (buyer: Party, orderId: string) => read<Order>(`/orders/${orderId}`, buyer),
+    product: (as: Party, id: string) => read<Product>(`/products/${id}`, as),
+    changeStock: (seller: Party, id: string, delta: number, reason: string, key = newKey()) =>
+      call<{ available: number; movement: Movement }>('POST', `/products/${id}/stock`, {
+        as: seller,
+        key,
+        body: { delta, reason },
+      }),
+    edit: (seller: Party, id: string, changes: object, ifMatch = '*') =>
+      call<Product>('PATCH', `/products/${id}`, {
+        as: seller,
+        body: changes,
+        headers: { 'if-match': ifMatch },
+        repeatable: ifMatch === '*',
+      }),
+    movements: (seller: Party, id: string) => all<Movement>(`/products/${id}/stock/movements`, seller),
+  }
+}
+export type Shop = ReturnType<typeof shopAt>
+
+/** An order still to be placed, for calls that are made together; `null` is no key. */
+export const placing = (buyer: Party, lines: Lines, key: string | null = newKey()): Request => ({
+  method: 'POST',
+  path: '/orders',
+  as: buyer,
+  ...(key !== null && { key }),
+  body: { items: lines.map(([productId, quantity]) => ({ productId, quantity })) },
+})
+
+export const cancelling = (buyer: Party, orderId: string): Request => ({
+  method: 'POST',
+  path: `/orders/${orderId}/cancel`,
+  as: buyer,
+  repeatable: true,
+})
+
+/** Status and code, or why there is neither. */
+export const told = ({ status, problem, fault }: Answer): string =>
+  status === 0 ? `nothing (${fault})` : `${status} ${problem?.code ?? ''}`.trim()

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto'
+import type { Json } from '../support/checked'
+import { held } from '../../proof/src/report'
+import { PROMISES } from '../../proof/src/prove/promises'
+import { prove } from '../../proof/src/prove/run'
+import { openLiar, type Asked, type Liar, type Lie, type Reply } from '../support/liar'
+import { startShop, type Shop } from '../support/system'
+
+let shop: Shop
+let liar: Liar
+beforeAll(async () => {
+  shop = await startShop()
+  liar = await openLiar(shop.stack.url)
+}, 120_000)
+afterAll(async () => {
+  liar.close()
+  await shop.stop()
+})
+
+const EVERYTHING = PROMISES.map(({ name }) => name)
+const proving = (url: string, only: readonly string[], size = 4) =>
+  prove({ url, seed: 'test', size, only, durationSeconds: 0, buyers: [], sellers: [] })
+
+test('every promise of the shop holds', async () => {
+  const report = await proving(shop.stack.url, EVERYTHING, 8)
+  expect(report.promises.map(({ name, failures, unfinished }) => ({ name, failures, unfinished }))).toEqual(
+    EVERYTHING.map((name) => ({ name, failures: [], unfinished: undefined })),
+  )
+  expect(report.promises.filter(({ checks }) => checks < 10)).toEqual([])
+  expect(report).toMatchObject({ ok: true, seed: 'test', rounds: 1, skipped: [], calls: { lost: 0 } })
+})
+
+const changed = (reply: Reply, change: (body: Json) => unknown): Reply => ({
+  ...reply,
+  body: JSON.stringify(change(JSON.parse(reply.body))),
+})
+const isOrder = ({ method, path }: Asked) => method === 'POST' && path === '/orders'
+const without = (request: Asked, header: string): Asked => {
+  const { [header]: _left, ...headers } = request.headers
+  return { ...request, headers }
+}
+const linesOf = ({ body }: Asked) => (JSON.parse(body) as { items: { productId: string; quantity: number }[] }).items
+const SHORT = ['last-unit', 'k-units', 'many-products', 'all-or-nothing', 'all-or-nothing-in-a-race']
+
+/** Remembers what it is asked with, to be used for somebody else. */
+function withAnyToken(): Lie {
+  const tokens = new Set<string>()
+  return async (request, ask) => {
+    let reply = await ask(request)
+    if (reply.status < 400) tokens.add(request.headers.authorization ?? '')
+    for (const authorization of [...tokens].filter(Boolean))
+      if ([401, 403, 404].includes(reply.status))
+        reply = await ask({ ...request, headers: { ...request.headers, authorization } })
+    return reply
+  }
+}
+
+function firstAnswerOfKey(): Lie {
+  const known = new Map<string, Promise<Reply>>()
+  return (request, ask) => {
+    const key = request.headers['idempotency-key'] as string | undefined
+    if (!isOrder(request) || key === undefined) return ask(request)
+    const first = known.get(key) ?? ask(request)
+    known.set(key, first)
+    return first
+  }
+}
+
+/** A shop that breaks promises, and those that are found broken: each at least once. */
+const LIES: [what: string, broken: string[], lie: () => Lie][] = [
+  [
+    'sells what it has not',
+    [...SHORT, 'summed-lines', 'cancel-against-orders', 'stock-deltas', 'repeats'],
+    () => async (request, ask) => {
+      const reply = await ask(request)
+      if (!isOrder(request) || reply.status !== 409) return reply
+      return { ...reply, status: 201, body: JSON.stringify({ id: randomUUID(), items: linesOf(request) }) }
+    },
+  ],
+  [
+    'sells the first line of several',
+    ['crossed-orders', 'all-or-nothing-in-a-race', 'summed-lines', 'price-changes'],
+    () => (request, ask) =>
+      ask(isOrder(request) ? { ...request, body: JSON.stringify({ items: linesOf(request).slice(0, 1) }) } : request),
+  ],
+  [
+    'hides a row of the ledger',
+    ['books', 'last-unit', 'cut-connections'],
+    () => async (request, ask) => {
+      const reply = await ask(request)
+      const rows = /movements/.test(request.path) && reply.status === 200
+      return rows ? changed(reply, ({ items, nextCursor }) => ({ items: items.slice(1), nextCursor })) : reply
+    },
+  ],
+  [
+    'gives units back twice',
+    ['double-cancel', 'cancel-against-orders', 'books'],
+    () => async (request, ask) => {
+      const reply = await ask(request)
+      if (/movements/.test(request.path) && reply.status === 200)
+        return changed(reply, ({ items, nextCursor }) => ({
+          items: items.flatMap((row: { reason: string }) => (row.reason === 'CANCELLED' ? [row, row] : [row])),
+          nextCursor,
+        }))
+      return reply
+    },
+  ],
+  [
+    'says that a price has changed, and goes on selling at the old one',
+    ['price-changes'],
+    () => async (request, ask) => {
+      if (request.method !== 'PATCH' || !/priceCents/.test(request.body)) return ask(request)
+      const reply = await ask({ ...request, method: 'GET', body: '' })
+      return changed(reply, (product) => ({ ...product, ...JSON.parse(request.body) }))
+    },
+  ],
+  [
+    'does not look at keys',
+    ['one-key-at-once', 'repeats', 'cut-connections'],
+    () => (request, ask) => ask(without(request, 'idempotency-key')),
+  ],
+  ['gives one caller the answer of another', ['keys-of-callers'], firstAnswerOfKey],
+  ['takes everybody for whoever is needed', ['buyers-apart', 'sellers-apart', 'forged-tokens'], withAnyToken],
+  [
+    'leaves out an item between two pages',
+    ['lists-under-writes'],
+    () => async (request, ask) => {
+      const reply = await ask(request)
+      if (!/cursor=/.test(request.path) || reply.status !== 200) return reply
+      return changed(reply, ({ items, nextCursor }) => ({ items: items.slice(1), nextCursor }))
+    },
+  ],
+  [
+    'does not look at conditions',
+    ['conditional-reads', 'conditional-edits'],
+    () => (request, ask) => {
+      const { headers } = without(request, 'if-none-match')
+      return ask({ ...request, headers: { ...headers, ...(headers['if-match'] && { 'if-match': '*' }) } })
+    },
+  ],
+]
+
+test.each(LIES)('a shop that %s is found out', async (_what, broken, lie) => {
+  liar.tell(lie())
+  const report = await proving(liar.url, broken)
+  const red = report.promises.filter((finding) => finding.failed > 0).map(({ name }) => name)
+  expect(red.sort()).toEqual([...broken].sort())
+  expect(report.ok).toBe(false)
+})
+
+test('every promise is found broken by one of these lies', () => {
+  const found = new Set(LIES.flatMap(([, broken]) => broken))
+  expect(EVERYTHING.filter((name) => !found.has(name))).toEqual([])
+})
+
+test('a shop that is busy is waited for, and what it did before it said so is not held against it', async () => {
+  let n = 0
+  liar.tell(async (request, ask) => {
+    n++
+    const later = { headers: { 'retry-after': '0', 'content-type': 'application/problem+json' }, body: '{}' }
+    if (n % 3 === 0) return { status: 429, ...later }
+    const reply = await ask(request)
+    return n % 5 === 0 && request.headers['idempotency-key'] !== undefined ? { status: 503, ...later } : reply
+  })
+  const only = ['k-units', 'one-key-at-once', 'repeats', 'cut-connections', 'conditional-edits', 'books']
+  const report = await proving(liar.url, only)
+  expect(report.promises.filter((finding) => !held(finding))).toEqual([])
+  expect(report.calls.limited).toBeGreaterThan(50)
+  expect(report.calls.unavailable).toBeGreaterThan(5)
+})
+
+test('a shop that stays busy leaves a promise undecided: neither held nor broken', async () => {
+  liar.tell(async (request, ask) => (isOrder(request) ? { status: 503, headers: {}, body: '' } : ask(request)))
+  const { ok, promises } = await proving(liar.url, ['last-unit'])
+  expect(ok).toBe(false)
+  expect(promises).toMatchObject([{ failed: 0, held: false, unfinished: 'the shop went on answering 503' }])
+})
