@@ -6,12 +6,13 @@ import { PROBLEMS } from './adapters/http/problems'
 import { routes } from './adapters/http/routes'
 import { makeCancelOrder } from './application/cancel-order'
 import { makePlaceOrder } from './application/place-order'
-import type { Clock, OrderStore } from './application/ports'
+import type { CartStore, Clock, OrderStore } from './application/ports'
 import { makeReadOrder } from './application/read-order'
 
-/** The orders service over any store: use cases inside, HTTP outside. */
+/** The orders service over any stores: use cases inside, HTTP outside. */
 export function ordersApp(options: {
   orders: OrderStore
+  carts: CartStore
   now: Clock
   newId: () => string
   currency: string
@@ -20,7 +21,7 @@ export function ordersApp(options: {
   log: Logger
   operations?: Operations
 }): App {
-  const { orders, now, newId, currency, ...http } = options
+  const { orders, carts, now, newId, currency, ...http } = options
   return httpApp({
     ...http,
     routes,
@@ -30,6 +31,8 @@ export function ordersApp(options: {
       readOrder: makeReadOrder({ orders }),
       listOrders: orders.list,
       cancelOrder: makeCancelOrder({ orders, now }),
+      carts,
+      currency,
     },
   })
 }

@@ -6,7 +6,10 @@ export const document = openApiDocument({
   title: 'Orders',
   description:
     'Placing and cancelling orders. Stock and order are one transaction: the last unit goes to exactly one buyer.',
-  tags: [{ name: 'orders', description: 'A buyer places, reads and cancels orders.' }],
+  tags: [
+    { name: 'cart', description: 'A buyer puts products into a cart and orders all of it.' },
+    { name: 'orders', description: 'A buyer places, reads and cancels orders.' },
+  ],
   routes,
   problems: PROBLEMS,
 })

@@ -21,6 +21,7 @@ import { untilDone } from '@shop/platform/periodic'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
 import { batchingOrderStore } from './adapters/postgres/batching-order-store'
+import { postgresCartStore } from './adapters/postgres/cart-store'
 import { SESSION_SETTINGS, postgresOrderStore } from './adapters/postgres/order-store'
 import { EXAMPLE } from './adapters/http/schemas'
 import { ordersApp } from './app'
@@ -67,6 +68,7 @@ const demoOrder = config.DEMO_DATA
 
 const app = ordersApp({
   ...shop,
+  carts: postgresCartStore(pool),
   newId: uuidv7,
   authenticate: bearerAuthentication({ keys, issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
   idempotencySecret: config.IDEMPOTENCY_SECRET,

@@ -7,6 +7,7 @@ import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
+import { postgresCartStore } from '../src/adapters/postgres/cart-store'
 import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
 import { ordersApp } from '../src/app'
 import { document } from '../src/document'
@@ -26,6 +27,7 @@ export async function startOrders({ connections = 10, store = batchingOrderStore
   })
   const app = ordersApp({
     orders: store(pool),
+    carts: postgresCartStore(pool),
     now: () => new Date(),
     newId: uuidv7,
     currency: 'USD',
@@ -60,6 +62,14 @@ export function aCaller(calls: Checked, role = 'BUYER') {
       const call = calls.post(path).set({ authorization, ...headers })
       return body === undefined ? call : call.send(body)
     },
+    putIntoCart: (productId: string, quantity: number) =>
+      calls.put(`/orders/cart/items/${productId}`).set({ authorization }).send({ quantity }),
+    delete: (path: string) => calls.delete(path).set({ authorization }),
+    checkout: (headers: Record<string, string> = {}) =>
+      calls
+        .post('/orders/cart/checkout')
+        .set({ authorization, ...headers })
+        .send({}),
     order: (lines: readonly [productId: string, quantity: number][], headers: Record<string, string> = {}) =>
       calls
         .post('/orders')

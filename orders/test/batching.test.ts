@@ -9,11 +9,11 @@ import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
 import type { OrderStore, Placed, Placement, PlacementRefusal } from '../src/application/ports'
 import type { Result } from '../src/domain/result'
 import { cancel } from '../src/domain/transitions'
-import { aPlacement, onceFor, type World } from './order-store.contract'
+import { aPlacement, onceFor } from './order-store.contract'
 import { aMemoryShop, catalogue } from './shop'
 
 let database: TestDatabase
-let world: Omit<World, 'store'>
+let world: ReturnType<typeof catalogue>
 const pools: ReturnType<typeof openPool>[] = []
 
 const aPool = (max = 10) => {

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { uuidv7 } from 'uuidv7'
-import type { Once, OrderStore, Placement } from '../src/application/ports'
+import type { CartStore, Once, OrderStore, Placement } from '../src/application/ports'
 import type { Order } from '../src/domain/order'
 import { err, ok } from '../src/domain/result'
 import { cancel } from '../src/domain/transitions'
 
 export type Movement = { productId: string; orderId: string | null; delta: number; reason: string; actorId: string }
 
-/** A store, and the hands to arrange and inspect what lies beside it. */
+/** A store, the carts that it places, and the hands to arrange and inspect what lies beside it. */
 export type World = {
   store: OrderStore
+  carts: CartStore
   addProduct: (product: {
     available: number
     priceCents?: number
@@ -17,6 +18,7 @@ export type World = {
     name?: string
   }) => Promise<{ id: string; sellerId: string }>
   setPrice: (productId: string, priceCents: number) => Promise<void>
+  takeOffSale: (productId: string) => Promise<void>
   available: (productId: string) => Promise<number>
   /** Of this product, oldest first, the first receipt left out. */
   movements: (productId: string) => Promise<Movement[]>

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
+import { memoryCartStore } from '../src/adapters/memory/cart-store'
 import { memoryOrderStore, type MemoryProduct } from '../src/adapters/memory/order-store'
 import type { Movement, World } from './order-store.contract'
 
@@ -14,12 +15,16 @@ export function aMemoryShop(stocks: readonly number[]) {
     active: true,
     available,
   }))
-  const orders = memoryOrderStore(new Map(products.map((product) => [product.id, product])), [])
-  return { products, orders }
+  const [catalogue, inCarts] = [new Map(products.map((product) => [product.id, product])), new Map()]
+  return {
+    products,
+    orders: memoryOrderStore(catalogue, [], inCarts),
+    carts: memoryCartStore(catalogue, inCarts),
+  }
 }
 
 /** Arranges the catalogue's side of the database as its owner, in the way the products service does: stock comes with a movement. */
-export function catalogue(owner: pg.Pool): Omit<World, 'store'> {
+export function catalogue(owner: pg.Pool): Omit<World, 'store' | 'carts'> {
   return {
     addProduct: async ({ available, priceCents = 100, active = true, name = 'Thing' }) => {
       const [id, sellerId] = [uuidv7(), randomUUID()]
@@ -38,6 +43,9 @@ export function catalogue(owner: pg.Pool): Omit<World, 'store'> {
     },
     setPrice: async (id, priceCents) => {
       await owner.query('update products.products set price_cents = $2 where id = $1', [id, priceCents])
+    },
+    takeOffSale: async (id) => {
+      await owner.query(`update products.products set status = 'DISABLED' where id = $1`, [id])
     },
     available: async (id) => {
       const { rows } = await owner.query<{ available: number }>(

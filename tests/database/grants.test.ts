@@ -28,6 +28,8 @@ const RIGHTS: Record<Role, Record<string, string>> = {
   orders: {
     'orders.orders': CRUD,
     'orders.order_lines': CRUD,
+    'orders.carts': 'insert select update',
+    'orders.cart_items': CRUD,
     'orders.idempotency_keys': CRUD,
     'orders._prisma_migrations': 'select',
     'products.products': 'select(id,name,price_cents,seller_id,status)',
@@ -163,6 +165,7 @@ describe('tried', () => {
     ['orders', `select id from products.warehouses`],
     ['orders', `select id from users.users`],
     ['orders', `alter table orders.orders drop constraint orders_total_cents_check`],
+    ['orders', `delete from orders.carts`],
     ['orders', `delete from orders._prisma_migrations`],
     ['products', `update products.stock_movements set delta = 1`],
     ['products', `delete from products.stock_movements`],

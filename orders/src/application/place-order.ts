@@ -1,27 +1,35 @@
 import { mergeLines, type QuantityOverLimit, type RequestedLine } from '../domain/order'
-import type { Result } from '../domain/result'
-import type { Clock, Once, OrderStore, Placed, PlacementRefusal } from './ports'
+import { ok, type Result } from '../domain/result'
+import type { CartEmpty, Clock, Once, OrderStore, Placed, Placement, PlacementRefusal } from './ports'
 
 export type PlaceOrderError = PlacementRefusal | QuantityOverLimit
 
-export type PlaceOrder = (command: {
+type Command<Lines extends Placement['lines']> = {
   buyerId: string
-  lines: readonly RequestedLine[]
+  lines: Lines
   shippingAddress: string | null
   notes: string | null
   once: Once | undefined
-}) => Promise<Result<Placed, PlaceOrderError>>
+}
 
-export const makePlaceOrder =
-  (deps: { orders: OrderStore; now: Clock; newId: () => string; currency: string }): PlaceOrder =>
-  async ({ lines, ...command }) => {
-    const merged = mergeLines(lines)
-    if (!merged.ok) return merged
+/** Orders the lines that are named, or what is in the buyer's cart: only then there may be nothing to order. */
+export type PlaceOrder = ReturnType<typeof makePlaceOrder>
+
+export function makePlaceOrder(deps: { orders: OrderStore; now: Clock; newId: () => string; currency: string }) {
+  function placeOrder(command: Command<'cart'>): Promise<Result<Placed, PlacementRefusal>>
+  function placeOrder(
+    command: Command<readonly RequestedLine[]>,
+  ): Promise<Result<Placed, Exclude<PlaceOrderError, CartEmpty>>>
+  async function placeOrder(command: Command<Placement['lines']>): Promise<Result<Placed, PlaceOrderError>> {
+    const lines = command.lines === 'cart' ? ok(command.lines) : mergeLines(command.lines)
+    if (!lines.ok) return lines
     return deps.orders.place({
       ...command,
       id: deps.newId(),
-      lines: merged.value,
+      lines: lines.value,
       currency: deps.currency,
       placedAt: deps.now(),
     })
   }
+  return placeOrder
+}

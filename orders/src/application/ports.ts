@@ -1,3 +1,4 @@
+import type { Cart } from '../domain/cart'
 import type { Order, RequestedLine } from '../domain/order'
 import type { Result } from '../domain/result'
 import type { OrderChange } from '../domain/transitions'
@@ -7,6 +8,9 @@ export type Clock = () => Date
 export type ProductUnavailable = { code: 'product-unavailable'; productIds: string[] }
 export type Shortage = { productId: string; requested: number; available: number }
 export type InsufficientStock = { code: 'insufficient-stock'; shortages: Shortage[] }
+export type CartEmpty = { code: 'cart-empty' }
+/** A cart has as many lines as an order may have. */
+export type CartFull = { code: 'cart-full' }
 export type OrderNotFound = { code: 'order-not-found' }
 export type KeyRefusal = { code: 'idempotency-key-reused' } | { code: 'request-in-progress' }
 
@@ -22,11 +26,12 @@ export type Once = {
   receipt: (order: Order) => Receipt
 }
 
-/** An order to be recorded, stock taken with it. Its lines name each product once. */
+/** An order to be recorded, stock taken with it. */
 export type Placement = {
   id: string
   buyerId: string
-  lines: readonly RequestedLine[]
+  /** Naming each product once, or else what is in the buyer's cart, which the order then leaves empty. */
+  lines: readonly RequestedLine[] | 'cart'
   currency: string
   shippingAddress: string | null
   notes: string | null
@@ -38,7 +43,8 @@ export type Placement = {
 export type Placed =
   { repeated: false; order: Order; receipt: Receipt | undefined } | { repeated: true; receipt: Receipt }
 
-export type PlacementRefusal = ProductUnavailable | InsufficientStock | KeyRefusal
+/** `cart-empty` only when the cart was to be placed. */
+export type PlacementRefusal = ProductUnavailable | InsufficientStock | KeyRefusal | CartEmpty
 
 export type OrderQuery = {
   buyerId: string
@@ -52,7 +58,8 @@ export type OrderQuery = {
 export type OrderStore = {
   /**
    * Records the order and takes its stock, atomically, or refuses and changes nothing. Price, name and seller are those of
-   * the same transaction. An unavailable product is reported before a shortage, and every short line is.
+   * the same transaction. An unavailable product is reported before a shortage, and every short line is. A cart that is placed
+   * loses its lines in that transaction: two placements never get the same ones, and a refused one leaves them where they are.
    */
   place: (placement: Placement) => Promise<Result<Placed, PlacementRefusal>>
 
@@ -110,4 +117,17 @@ export type PaymentGateway = {
 
   /** Of a charge that succeeded. */
   refund: (paymentId: string) => Promise<'REFUNDED' | 'UNKNOWN'>
+}
+
+/** Keeps a cart for each buyer; whoever has put nothing into it has an empty one. Changes of one cart never overtake each other. */
+export type CartStore = {
+  /** At the prices and with the stock of this moment. */
+  read: (buyerId: string) => Promise<Cart>
+
+  /** Sets the quantity of a product, as a new line or in place of the old one, at the price of this moment, and answers the cart. */
+  put: (buyerId: string, line: RequestedLine) => Promise<Result<Cart, ProductUnavailable | CartFull>>
+
+  /** Repeatable: what is not there need not be taken out. */
+  remove: (buyerId: string, productId: string) => Promise<void>
+  clear: (buyerId: string) => Promise<void>
 }

@@ -2,9 +2,10 @@ import { z } from 'zod'
 import { PLATFORM_PROBLEMS, problem, type ProblemReply, type ProblemTable } from '@shop/platform/problems'
 import type { CancelOrderError } from '../../application/cancel-order'
 import type { PlaceOrderError } from '../../application/place-order'
-import { MAX_QUANTITY } from '../../domain/order'
+import type { CartFull } from '../../application/ports'
+import { MAX_LINES, MAX_QUANTITY } from '../../domain/order'
 
-export type OrdersError = PlaceOrderError | CancelOrderError
+export type OrdersError = PlaceOrderError | CancelOrderError | CartFull
 
 const Shortage = z
   .object({
@@ -39,10 +40,20 @@ export const PROBLEMS = {
     description: 'An order can be cancelled until its first shipment is packed. `orderStatus` says how far it is.',
     members: { orderStatus: z.string().meta({ example: 'PACKED' }) },
   },
+  'cart-empty': {
+    status: 409,
+    title: 'Empty cart',
+    description: 'There is nothing in the cart that could be ordered. It may have become an order a moment ago.',
+  },
+  'cart-full': {
+    status: 409,
+    title: 'Full cart',
+    description: `A cart has at most ${MAX_LINES} products. Take one out before you put in another one.`,
+  },
   'product-unavailable': {
     status: 422,
     title: 'Product unavailable',
-    description: 'Some products do not exist or are not for sale; nothing was ordered. `productIds` lists them.',
+    description: 'Some products do not exist or are not for sale; nothing was changed. `productIds` lists them.',
     members: {
       productIds: z
         .array(z.uuid())
@@ -64,6 +75,8 @@ const REFUSALS = {
   'order-not-found': () => problem('order-not-found'),
   'insufficient-stock': ({ shortages }) => problem('insufficient-stock', { members: { shortages } }),
   'order-not-cancellable': ({ status }) => problem('order-not-cancellable', { members: { orderStatus: status } }),
+  'cart-empty': () => problem('cart-empty'),
+  'cart-full': () => problem('cart-full'),
   'product-unavailable': ({ productIds }) => problem('product-unavailable', { members: { productIds } }),
   'idempotency-key-reused': () => problem('idempotency-key-reused'),
   'request-in-progress': () => problem('request-in-progress'),

@@ -3,13 +3,14 @@ import { cursors, page } from '@shop/platform/cursors'
 import { reply, routesOf } from '@shop/platform/routes'
 import type { CancelOrder } from '../../application/cancel-order'
 import type { PlaceOrder } from '../../application/place-order'
-import type { OrderStore } from '../../application/ports'
+import type { OrderStore, Placed } from '../../application/ports'
 import type { ReadOrder } from '../../application/read-order'
 import type { Order as DomainOrder } from '../../domain/order'
+import { cartRoutes, type CartDeps } from './cart'
 import { TABLE, refused } from './problems'
-import { ListQuery, Order, OrderPage, OrderParams, PlaceOrderBody, orderTag, orderView } from './schemas'
+import { CheckoutBody, ListQuery, Order, OrderPage, OrderParams, PlaceOrderBody, orderTag, orderView } from './schemas'
 
-export type UseCases = {
+export type UseCases = CartDeps & {
   placeOrder: PlaceOrder
   readOrder: ReadOrder
   listOrders: OrderStore['list']
@@ -23,7 +24,17 @@ const created = (order: DomainOrder) =>
   reply(201, orderView(order), { Location: `/orders/${order.id}`, ETag: orderTag(order) })
 const shown = (order: DomainOrder) => reply(200, orderView(order), { ETag: orderTag(order) })
 
-export const routes = [
+/** The order, or for a key the answer as it is kept. */
+const answered = (placed: Placed) => {
+  if (placed.repeated) return { answer: placed.receipt, replayed: true }
+  return placed.receipt ? { answer: placed.receipt, replayed: false } : created(placed.order)
+}
+const termsOf = ({ shippingAddress, notes }: z.output<typeof CheckoutBody>) => ({
+  shippingAddress: shippingAddress ?? null,
+  notes: notes ?? null,
+})
+
+const orderRoutes = [
   route(
     {
       method: 'post',
@@ -42,20 +53,43 @@ export const routes = [
     },
     async ({ body, caller, once, render }, { placeOrder }) => {
       const placed = await placeOrder({
+        ...termsOf(body),
         buyerId: caller.id,
         lines: body.items,
-        shippingAddress: body.shippingAddress ?? null,
-        notes: body.notes ?? null,
         once: once && { ...once, receipt: (order) => render(created(order)) },
       })
-      if (!placed.ok)
-        return refused(
-          placed.error,
-          body.items.map((item) => item.productId),
-        )
-      if (placed.value.repeated) return { answer: placed.value.receipt, replayed: true }
-      const { order, receipt } = placed.value
-      return receipt ? { answer: receipt, replayed: false } : created(order)
+      if (placed.ok) return answered(placed.value)
+      return refused(
+        placed.error,
+        body.items.map((item) => item.productId),
+      )
+    },
+  ),
+  route(
+    {
+      method: 'post',
+      path: '/orders/cart/checkout',
+      operationId: 'checkout',
+      tag: 'cart',
+      summary: 'Order what is in your cart',
+      description:
+        'Places the lines of the cart as an order, as `POST /orders` would, at the prices of this moment, and empties the cart ' +
+        'in the same transaction: two calls never order the same lines. A refused call leaves the cart as it was. Send an ' +
+        '`Idempotency-Key` and the call is safe to repeat.',
+      access: buyers,
+      idempotent: true,
+      body: CheckoutBody,
+      responses: { 201: { description: 'The order.', body: Order, headers: ['Location', 'ETag'] } },
+      problems: ['cart-empty', 'insufficient-stock', 'product-unavailable'],
+    },
+    async ({ body, caller, once, render }, { placeOrder }) => {
+      const placed = await placeOrder({
+        ...termsOf(body),
+        buyerId: caller.id,
+        lines: 'cart',
+        once: once && { ...once, receipt: (order) => render(created(order)) },
+      })
+      return placed.ok ? answered(placed.value) : refused(placed.error)
     },
   ),
   route(
@@ -117,3 +151,5 @@ export const routes = [
     },
   ),
 ]
+
+export const routes = [...orderRoutes, ...cartRoutes]

@@ -18,7 +18,7 @@ export const EXAMPLE = {
   orderId: '01980000-0000-7000-8000-00000000d001',
 } as const
 
-const Quantity = z.int().min(1).max(MAX_QUANTITY)
+export const Quantity = z.int().min(1).max(MAX_QUANTITY)
 const ShippingAddress = text(1, 500)
 const Notes = text(1, 1000)
 
@@ -39,6 +39,10 @@ export const PlaceOrderBody = z
       shippingAddress: '1 Market Street, Springfield',
     },
   })
+
+export const CheckoutBody = z
+  .strictObject({ shippingAddress: ShippingAddress.optional(), notes: Notes.optional() })
+  .meta({ id: 'Checkout', example: { shippingAddress: '1 Market Street, Springfield' } })
 
 export const OrderParams = z.strictObject({ id: Id.meta({ example: EXAMPLE.orderId }) })
 

@@ -1,5 +1,5 @@
 import type { Once, OrderStore, Placement, PlacementRefusal, Receipt, Shortage } from '../../application/ports'
-import { placedOrder, type Order } from '../../domain/order'
+import { placedOrder, type Order, type RequestedLine } from '../../domain/order'
 import { err, ok } from '../../domain/result'
 
 export type MemoryProduct = {
@@ -17,9 +17,15 @@ export type MemoryMovement = {
   reason: 'ORDERED' | 'CANCELLED'
   actorId: string
 }
+/** Lines by product, of each buyer. */
+export type MemoryCarts = Map<string, Map<string, { quantity: number; seenPriceCents: number }>>
 
 /** Orders and stock of one process: every call is one synchronous step, so nothing can come between. Copies go in and out. */
-export function memoryOrderStore(products: Map<string, MemoryProduct>, movements: MemoryMovement[]): OrderStore {
+export function memoryOrderStore(
+  products: Map<string, MemoryProduct>,
+  movements: MemoryMovement[],
+  carts: MemoryCarts = new Map(),
+): OrderStore {
   const orders = new Map<string, Order>()
   const receipts = new Map<string, { fingerprint: string; receipt: Receipt }>()
   const keyOf = ({ callerId, route, key }: Once) => JSON.stringify([callerId, route, key])
@@ -37,7 +43,13 @@ export function memoryOrderStore(products: Map<string, MemoryProduct>, movements
     movements.push({ productId, orderId, delta, reason, actorId })
   }
 
-  const refusalOf = ({ lines }: Placement): PlacementRefusal | undefined => {
+  const linesOf = ({ lines, buyerId }: Placement): readonly RequestedLine[] =>
+    lines === 'cart'
+      ? [...(carts.get(buyerId) ?? [])].map(([productId, { quantity }]) => ({ productId, quantity }))
+      : lines
+
+  const refusalOf = (lines: readonly RequestedLine[]): PlacementRefusal | undefined => {
+    if (lines.length === 0) return { code: 'cart-empty' }
     const productIds = lines.map((line) => line.productId).filter((id) => !products.get(id)?.active)
     if (productIds.length > 0) return { code: 'product-unavailable', productIds }
     const shortages: Shortage[] = lines
@@ -50,7 +62,7 @@ export function memoryOrderStore(products: Map<string, MemoryProduct>, movements
     return shortages.length > 0 ? { code: 'insufficient-stock', shortages } : undefined
   }
 
-  const soldLine = ({ productId, quantity }: { productId: string; quantity: number }) => {
+  const soldLine = ({ productId, quantity }: RequestedLine) => {
     const product = products.get(productId)
     if (!product) throw new Error(`no product ${productId}`)
     return { productId, quantity, sellerId: product.sellerId, name: product.name, unitPriceCents: product.priceCents }
@@ -66,13 +78,22 @@ export function memoryOrderStore(products: Map<string, MemoryProduct>, movements
           reused ? err({ code: 'idempotency-key-reused' }) : ok({ repeated: true, receipt: { ...kept.receipt } }),
         )
       }
-      const refusal = refusalOf(placement)
+      const lines = linesOf(placement)
+      const refusal = refusalOf(lines)
       if (refusal) return Promise.resolve(err(refusal))
       const { id, buyerId, currency, shippingAddress, notes, placedAt } = placement
-      const lines = placement.lines.map(soldLine)
-      const order = placedOrder({ id, buyerId, lines, currency, shippingAddress, notes, createdAt: placedAt })
+      const order = placedOrder({
+        id,
+        buyerId,
+        lines: lines.map(soldLine),
+        currency,
+        shippingAddress,
+        notes,
+        createdAt: placedAt,
+      })
       for (const line of order.lines) move(line.productId, -line.quantity, id, 'ORDERED', buyerId)
       orders.set(id, structuredClone(order))
+      if (placement.lines === 'cart') carts.delete(buyerId)
       const receipt = once?.receipt(structuredClone(order))
       if (once && receipt) receipts.set(keyOf(once), { fingerprint: once.fingerprint, receipt: { ...receipt } })
       return Promise.resolve(ok({ repeated: false, order, receipt }))

@@ -39,14 +39,23 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
   let underWay = false
   let alone = 0
 
-  /** A few orders may wait for a row that somebody holds, on connections of their own; the others are told to come back. */
-  async function placeAlone({ placement, resolve, reject }: Waiting): Promise<void> {
-    if (alone >= maxAlone) return reject(new DatabaseOutage('database-unavailable', 'a product of the order is locked'))
+  /**
+   * A few orders may wait for a row that somebody holds, on connections of their own; the others are told to come back. Those
+   * of one cart wait in one line, in which nobody waits a second time for what did not come.
+   */
+  async function placeAlone(line: readonly Waiting[]): Promise<void> {
+    let outage =
+      alone < maxAlone ? undefined : new DatabaseOutage('database-unavailable', 'a row of the order is locked')
     alone++
-    await plain
-      .place(placement)
-      .then(resolve, reject)
-      .finally(() => alone--)
+    for (const { placement, resolve, reject } of line) {
+      if (outage) reject(outage)
+      else
+        await plain.place(placement).then(resolve, (error: unknown) => {
+          outage = asOutage(error)
+          reject(error)
+        })
+    }
+    alone--
   }
 
   /** Answers everybody in the batch but those whose turn is still to come, which it returns. */
@@ -56,15 +65,18 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
         pool,
         groups.map(({ leader }) => leader.placement),
       )
-      return groups.flatMap((group, i) => {
+      const locked: Waiting[] = []
+      const toCome = groups.flatMap((group, i) => {
         const outcome = outcomes[i]
         if (outcome === undefined || outcome === 'locked') {
-          void placeAlone(group.leader)
+          locked.push(group.leader)
           return group.followers
         }
         group.leader.resolve(outcome)
         return answerFollowers(group, outcome)
       })
+      for (const line of linesByCart(locked)) void placeAlone(line)
+      return toCome
     } catch (error) {
       const outage = asOutage(error)
       if (outage) {
@@ -72,7 +84,7 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
         return []
       }
       // One of them is at fault: one by one it harms nobody else.
-      for (const { leader } of groups) await placeAlone(leader)
+      for (const { leader } of groups) await placeAlone([leader])
       return groups.flatMap(({ followers }) => followers)
     }
   }
@@ -133,6 +145,17 @@ function groupByKey(batch: readonly Waiting[]): Group[] {
     }
   }
   return groups
+}
+
+/** Those that wait for one cart would only wait for each other; every other order is a line of its own. */
+function linesByCart(locked: readonly Waiting[]): Waiting[][] {
+  const lines = new Map<string, Waiting[]>()
+  for (const each of locked) {
+    const { lines: wanted, buyerId, id } = each.placement
+    const name = wanted === 'cart' ? buyerId : id
+    lines.set(name, [...(lines.get(name) ?? []), each])
+  }
+  return [...lines.values()]
 }
 
 /**

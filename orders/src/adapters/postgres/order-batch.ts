@@ -1,17 +1,19 @@
 import type pg from 'pg'
 import { claimKeys, keepAnswers, type Claim } from '@shop/platform/idempotency'
-import type { Placed, Placement, PlacementRefusal } from '../../application/ports'
+import type { Placed, Placement, PlacementRefusal, Receipt } from '../../application/ports'
+import type { Order, RequestedLine } from '../../domain/order'
 import { err, ok, type Result } from '../../domain/result'
+import { emptyCarts, linesInFreeCarts } from './cart-lines'
 import { orderOf, writeOrders } from './order-rows'
 import { lockProducts, type LockedProduct } from './stock'
 
-/** What came of a placement in a batch; `locked`: somebody holds one of its products, so that it was left out. */
+/** What came of a placement in a batch; `locked`: somebody holds its cart or one of its products, so that it was left out. */
 export type Outcome = Result<Placed, PlacementRefusal> | 'locked'
 
 /**
  * Places many orders in one transaction, served in the given order: each one all or nothing, a refused one without harm to the
- * others. No two placements may have the same key. Keys are claimed before any product is locked, and claiming never waits.
- * The rows that are locked say who gets what is left; the conditional UPDATE of each product's sum then has to agree.
+ * others. No two placements may have the same key. Keys are claimed first and carts locked next, and neither ever waits. The
+ * products that are locked then say who gets what is left; the conditional UPDATE of each product's sum has to agree.
  */
 export async function placeBatch(
   tx: pg.PoolClient,
@@ -20,29 +22,36 @@ export async function placeBatch(
 ): Promise<Outcome[]> {
   const claims = await claimAll(tx, placements)
   const open = placements.filter((placement) => claims.get(placement)?.kind === 'claimed')
-  const productIds = [...new Set(open.flatMap((placement) => placement.lines.map((line) => line.productId)))]
+  const carts = await cartsOf(tx, open)
+  const linesOf = ({ lines, buyerId }: Placement) => (lines === 'cart' ? (carts.lines.get(buyerId) ?? []) : lines)
+  const productIds = [...new Set(open.flatMap((placement) => linesOf(placement).map((line) => line.productId)))]
   const products =
     productIds.length > 0 ? await lockProducts(tx, productIds, { skipLocked }) : new Map<string, LockedProduct>()
   const elsewhere = skipLocked ? await heldElsewhere(tx, productIds, products) : new Set<string>()
 
   const left = new Map([...products].map(([id, { available }]) => [id, available]))
-  const placed: { placement: Placement; outcome: Extract<Outcome, { ok: true }> }[] = []
+  const placed: PlacedInBatch[] = []
   const outcomes = placements.map((placement): Outcome => {
     const claim = claims.get(placement)
     if (claim?.kind === 'replay') return ok({ repeated: true, receipt: claim.answer })
     if (claim && claim.kind !== 'claimed') return err({ code: claim.kind })
-    if (placement.lines.some((line) => elsewhere.has(line.productId))) return 'locked'
-    const refusal = refusalOf(placement, left)
+    if (placement.lines === 'cart' && carts.held.has(placement.buyerId)) return 'locked'
+    const lines = linesOf(placement)
+    if (lines.some((line) => elsewhere.has(line.productId))) return 'locked'
+    const refusal = refusalOf(lines, left)
     if (refusal) return err(refusal)
-    for (const { productId, quantity } of placement.lines) left.set(productId, (left.get(productId) ?? 0) - quantity)
-    const order = orderOf(placement, products)
-    const outcome = ok({ repeated: false as const, order, receipt: placement.once?.receipt(order) })
-    placed.push({ placement, outcome })
-    return outcome
+    for (const { productId, quantity } of lines) left.set(productId, (left.get(productId) ?? 0) - quantity)
+    if (placement.lines === 'cart') carts.lines.delete(placement.buyerId)
+    const order = orderOf(placement, lines, products)
+    const receipt = placement.once?.receipt(order)
+    placed.push({ placement, order, receipt })
+    return ok({ repeated: false, order, receipt })
   })
   if (placed.length > 0) await write(tx, placed)
   return outcomes
 }
+
+type PlacedInBatch = { placement: Placement; order: Order; receipt: Receipt | undefined }
 
 async function claimAll(tx: pg.PoolClient, placements: readonly Placement[]): Promise<Map<Placement, Claim>> {
   const withKey = placements.filter((placement) => placement.once)
@@ -55,6 +64,13 @@ async function claimAll(tx: pg.PoolClient, placements: readonly Placement[]): Pr
   )
   withKey.forEach((placement, i) => claims.set(placement, claimed[i] ?? { kind: 'request-in-progress' }))
   return claims
+}
+
+/** The carts that are to be placed; a batch without any asks nothing. */
+async function cartsOf(tx: pg.PoolClient, placements: readonly Placement[]) {
+  const buyerIds = new Set(placements.flatMap(({ lines, buyerId }) => (lines === 'cart' ? [buyerId] : [])))
+  if (buyerIds.size > 0) return linesInFreeCarts(tx, [...buyerIds])
+  return { lines: new Map<string, RequestedLine[]>(), held: new Set<string>() }
 }
 
 /** Products that were skipped because somebody holds them, rather than because they are not for sale. */
@@ -73,7 +89,8 @@ async function heldElsewhere(
   return new Set(found.rows.map((row) => row.id))
 }
 
-function refusalOf({ lines }: Placement, left: ReadonlyMap<string, number>): PlacementRefusal | undefined {
+function refusalOf(lines: readonly RequestedLine[], left: ReadonlyMap<string, number>): PlacementRefusal | undefined {
+  if (lines.length === 0) return { code: 'cart-empty' }
   const unavailable = lines.filter((line) => !left.has(line.productId))
   if (unavailable.length > 0)
     return { code: 'product-unavailable', productIds: unavailable.map((line) => line.productId) }
@@ -83,16 +100,15 @@ function refusalOf({ lines }: Placement, left: ReadonlyMap<string, number>): Pla
   return shortages.length > 0 ? { code: 'insufficient-stock', shortages } : undefined
 }
 
-async function write(
-  tx: pg.PoolClient,
-  placed: readonly { placement: Placement; outcome: Extract<Outcome, { ok: true }> }[],
-): Promise<void> {
-  const orders = placed.flatMap(({ outcome }) => (outcome.value.repeated ? [] : [outcome.value.order]))
-  const taken = await writeOrders(tx, orders)
-  if (orders.some((order) => order.lines.some((line) => !taken.has(line.productId))))
+async function write(tx: pg.PoolClient, placed: readonly PlacedInBatch[]): Promise<void> {
+  const ordersOf = (some: readonly PlacedInBatch[]) => some.map(({ order }) => order)
+  const taken = await writeOrders(tx, ordersOf(placed))
+  if (placed.some(({ order }) => order.lines.some((line) => !taken.has(line.productId))))
     throw new Error('stock that was locked and counted could not be taken')
-  const kept = placed.flatMap(({ placement: { once }, outcome: { value } }) =>
-    once && value.receipt ? [{ once, answer: value.receipt }] : [],
+  const fromCarts = placed.filter(({ placement }) => placement.lines === 'cart')
+  if (fromCarts.length > 0) await emptyCarts(tx, ordersOf(fromCarts))
+  const kept = placed.flatMap(({ placement: { once }, receipt }) =>
+    once && receipt ? [{ once, answer: receipt }] : [],
   )
   if (kept.length > 0) await keepAnswers(tx, 'orders', kept)
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import type { Placement } from '../../application/ports'
-import { asOrder, placedOrder, totalCents, type Order, type OrderLine } from '../../domain/order'
+import { asOrder, placedOrder, totalCents, type Order, type OrderLine, type RequestedLine } from '../../domain/order'
 import { UNPAID } from '../../domain/payment'
 import type { LockedProduct } from './stock'
 
@@ -40,10 +40,14 @@ export const toOrder = (row: OrderRow): Order =>
     { status: row.status, payment: UNPAID, shipments: [] },
   )
 
-/** The order that a placement becomes, at the prices of the products that it has locked. */
-export function orderOf(placement: Placement, products: ReadonlyMap<string, LockedProduct>): Order {
+/** The order that a placement of these lines becomes, at the prices of the products that it has locked. */
+export function orderOf(
+  placement: Placement,
+  requested: readonly RequestedLine[],
+  products: ReadonlyMap<string, LockedProduct>,
+): Order {
   const { id, buyerId, currency, shippingAddress, notes, placedAt } = placement
-  const lines = placement.lines.map(({ productId, quantity }) => {
+  const lines = requested.map(({ productId, quantity }) => {
     const product = products.get(productId)
     if (!product) throw new Error(`product ${productId} was not read`)
     const { sellerId, name, unitPriceCents } = product

@@ -5,6 +5,7 @@ import type { OrderNotFound, OrderStore, Placed, Placement, PlacementRefusal, Sh
 import type { Order, RequestedLine } from '../../domain/order'
 import { err, ok, type Result } from '../../domain/result'
 import type { OrderChange } from '../../domain/transitions'
+import { emptyCarts, linesInCarts, lockCarts } from './cart-lines'
 import { ORDER_COLUMNS, writeOrders, orderOf, toOrder, type OrderRow } from './order-rows'
 import { lockProducts, returnStock, type LockedProduct } from './stock'
 
@@ -54,25 +55,33 @@ export function postgresOrderStore(pool: pg.Pool): OrderStore {
 }
 
 async function place(tx: pg.PoolClient, placement: Placement): Promise<Result<Placed, PlacementRefusal>> {
-  const { once, lines } = placement
+  const { once, buyerId } = placement
   if (once) {
     const claim = await claimKey(tx, 'orders', once)
     if (claim.kind === 'replay') return ok({ repeated: true, receipt: claim.answer })
     if (claim.kind !== 'claimed') return err({ code: claim.kind })
   }
+  const lines = placement.lines === 'cart' ? await lockCart(tx, buyerId) : placement.lines
+  if (lines.length === 0) return err({ code: 'cart-empty' })
   const productIds = lines.map((line) => line.productId)
   const products = await lockProducts(tx, productIds)
   const unavailable = productIds.filter((id) => !products.has(id))
   if (unavailable.length > 0) return err({ code: 'product-unavailable', productIds: unavailable })
 
-  const order = orderOf(placement, products)
+  const order = orderOf(placement, lines, products)
   const taken = await writeOrders(tx, [order])
   const short = lines.filter((line) => !taken.has(line.productId))
   if (short.length > 0)
     return err({ code: 'insufficient-stock', shortages: short.map((line) => shortage(line, products)) })
+  if (placement.lines === 'cart') await emptyCarts(tx, [order])
   const receipt = once?.receipt(order)
   if (once && receipt) await keepAnswers(tx, 'orders', [{ once, answer: receipt }])
   return ok({ repeated: false, order, receipt })
+}
+
+async function lockCart(tx: pg.PoolClient, buyerId: string): Promise<readonly RequestedLine[]> {
+  await lockCarts(tx, [buyerId])
+  return (await linesInCarts(tx, [buyerId])).get(buyerId) ?? []
 }
 
 const shortage = ({ productId, quantity }: RequestedLine, products: ReadonlyMap<string, LockedProduct>): Shortage => ({
