@@ -1,30 +1,23 @@
 import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { makeLog } from '@shop/platform/logging'
-import { openPool } from '@shop/platform/postgres'
 import { checked, type Checked } from '../../tests/support/checked'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
-import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
 import { ordersApp } from '../src/app'
 import { document } from '../src/document'
-import { catalogue } from './shop'
+import { catalogue, poolOf } from './shop'
 
 export type Service = Awaited<ReturnType<typeof startOrders>>
 
 /** The orders service on a database of its own; every answer is held to the OpenAPI document, the books are checked at the end. */
 export async function startOrders({ connections = 10, store = batchingOrderStore } = {}) {
   const database = await createDatabase()
-  const pool = openPool({
-    connectionString: database.urls.orders,
-    max: connections,
-    applicationName: 'orders',
-    onError: () => undefined,
-    settings: SESSION_SETTINGS,
-  })
+  const pool = poolOf(database.urls.orders, connections)
   const app = ordersApp({
     orders: store(pool),
     carts: postgresCartStore(pool),
@@ -76,4 +69,23 @@ export function aCaller(calls: Checked, role = 'BUYER') {
         .set({ authorization, ...headers })
         .send({ items: lines.map(([productId, quantity]) => ({ productId, quantity })) }),
   }
+}
+
+// What came of calls that raced.
+type Race = readonly PromiseSettledResult<{ status: number; body: { code?: string } }>[]
+const each = (race: Race, tell: (answer: { status: number; body: { code?: string } }) => string) =>
+  race.map((result) => (result.status === 'fulfilled' ? tell(result.value) : String(result.reason)))
+
+export const statuses = (race: Race) => each(race, ({ status }) => String(status))
+/** The code of a refusal, the status of anything else. */
+export const told = (race: Race) => each(race, ({ status, body }) => body.code ?? String(status))
+export const counted = (values: readonly string[]) =>
+  Object.fromEntries([...new Set(values)].map((value) => [value, values.filter((other) => other === value).length]))
+
+export async function deadlocks(owner: pg.Pool): Promise<number> {
+  await owner.query('select pg_stat_force_next_flush()')
+  const { rows } = await owner.query<{ deadlocks: string }>(
+    'select deadlocks from pg_stat_database where datname = current_database()',
+  )
+  return Number(rows[0]?.deadlocks)
 }

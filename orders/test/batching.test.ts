@@ -1,29 +1,24 @@
 import { randomUUID } from 'node:crypto'
-import fc from 'fast-check'
-import { openPool } from '@shop/platform/postgres'
+import { uuidv7 } from 'uuidv7'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
-import { untilQueued } from '../../tests/support/gate'
+import { openWire } from '../../proof/src/chaos/wire'
+import { raceThroughGate, untilQueued } from '../../tests/support/gate'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
-import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
-import type { OrderStore, Placed, Placement, PlacementRefusal } from '../src/application/ports'
+import { postgresCartStore } from '../src/adapters/postgres/cart-store'
+import type { CartStore, OrderStore, Placed, Placement, PlacementRefusal } from '../src/application/ports'
+import type { RequestedLine } from '../src/domain/order'
 import type { Result } from '../src/domain/result'
-import { cancel } from '../src/domain/transitions'
 import { aPlacement, onceFor } from './order-store.contract'
-import { aMemoryShop, catalogue } from './shop'
+import { catalogue, poolOf } from './shop'
 
 let database: TestDatabase
 let world: ReturnType<typeof catalogue>
-const pools: ReturnType<typeof openPool>[] = []
+let carts: CartStore
+const pools: ReturnType<typeof poolOf>[] = []
 
 const aPool = (max = 10) => {
-  const pool = openPool({
-    connectionString: database.urls.orders,
-    max,
-    applicationName: 'orders',
-    onError: () => undefined,
-    settings: SESSION_SETTINGS,
-  })
+  const pool = poolOf(database.urls.orders, max)
   pools.push(pool)
   return pool
 }
@@ -31,6 +26,7 @@ const aPool = (max = 10) => {
 beforeAll(async () => {
   database = await createDatabase()
   world = catalogue(database.owner)
+  carts = postgresCartStore(aPool())
 })
 afterAll(async () => {
   const unbalanced = await unbalancedProducts(database.owner)
@@ -42,6 +38,13 @@ afterAll(async () => {
 type Outcome = PromiseSettledResult<Result<Placed, PlacementRefusal>>
 const one = (productId: string, more: Partial<Placement> = {}) =>
   aPlacement({ lines: [{ productId, quantity: 1 }], ...more })
+
+/** The checkout of a cart that holds these. */
+async function aCheckout(lines: readonly RequestedLine[], buyerId = randomUUID()): Promise<Placement> {
+  for (const line of lines) await carts.put(buyerId, line)
+  return aPlacement({ buyerId, lines: 'cart' })
+}
+const quantitiesIn = async (buyerId: string) => (await carts.read(buyerId)).lines.map(({ quantity }) => quantity)
 
 /** What came of a call in one word. */
 const word = (outcome: Outcome): string => {
@@ -229,119 +232,91 @@ test('two processes on one database: crossed keys and products, one effect a key
   expect([await world.available(a.id), await world.available(b.id)]).toEqual([40, 40])
 })
 
-// Any interleaving of orders, batches and cancels comes to what some order of the same calls, one at a time, comes to.
+test('of the checkouts of one cart in a batch the first that can be served gets the lines', async () => {
+  const { id } = await world.addProduct({ available: 3 })
+  const buyers = [randomUUID(), randomUUID()] as const
+  const [tooMuch, enough] = [
+    await aCheckout([{ productId: id, quantity: 4 }], buyers[0]),
+    await aCheckout([{ productId: id, quantity: 2 }], buyers[1]),
+  ]
+  const again = (placement: Placement) => aPlacement({ buyerId: placement.buyerId, lines: 'cart' })
+  const placements = [tooMuch, enough, again(enough), one(id), again(tooMuch), aPlacement({ lines: 'cart' })]
+  const outcomes = await behindOne(batchingOrderStore(aPool()), placements)
+  expect(outcomes.map(word)).toEqual([
+    'insufficient-stock',
+    'placed',
+    'cart-empty',
+    'placed',
+    'insufficient-stock',
+    'cart-empty',
+  ])
+  expect(outcomes[4]).toMatchObject({
+    value: { error: { shortages: [{ productId: id, requested: 4, available: 0 }] } },
+  })
+  expect(await transactionsOf(placements)).toBe(1)
+  expect([await quantitiesIn(buyers[0]), await quantitiesIn(buyers[1])]).toEqual([[4], []])
+  expect(await world.available(id)).toBe(0)
+})
 
-type Step =
-  | { kind: 'place'; store: number; lines: { product: number; quantity: number }[]; key: number | null }
-  | { kind: 'cancel'; of: number }
+test('a cart that somebody holds keeps nobody else waiting, and is placed when it is let go', async () => {
+  const { id } = await world.addProduct({ available: 9 })
+  const checkout = await aCheckout([{ productId: id, quantity: 2 }])
+  const holder = await database.owner.connect()
+  await holder.query('begin')
+  await holder.query('select 1 from orders.carts where buyer_id = $1 for update', [checkout.buyerId])
+  const store = batchingOrderStore(aPool())
+  const held = Promise.allSettled([store.place(checkout)])
+  const free = await Promise.allSettled([
+    store.place(one(id)),
+    store.place(await aCheckout([{ productId: id, quantity: 3 }])),
+  ])
+  expect(free.map(word)).toEqual(['placed', 'placed'])
+  await untilQueued(database.owner, 1)
+  await holder.query('commit')
+  holder.release()
+  expect((await held).map(word)).toEqual(['placed'])
+  expect(await world.available(id)).toBe(3)
+})
 
-const step = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant('place' as const),
-      store: fc.nat(1),
-      lines: fc.uniqueArray(fc.record({ product: fc.nat(2), quantity: fc.integer({ min: 1, max: 3 }) }), {
-        minLength: 1,
-        maxLength: 3,
-        selector: (line) => line.product,
-      }),
-      key: fc.option(fc.nat(1), { nil: null }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), of: fc.nat(3) }) },
-)
-
-const LATER = new Date('2026-11-21T09:00:00.000Z')
-
-/** Does the calls and says, in words that don't depend on ids, what came of each. */
-function player(stores: readonly OrderStore[], productIds: readonly string[], steps: readonly Step[], salt: string) {
-  const buyerId = randomUUID()
-  const placements = steps.map((each) =>
-    each.kind === 'place'
-      ? aPlacement({
-          buyerId,
-          lines: each.lines.map(({ product, quantity }) => ({ productId: productIds[product] ?? '', quantity })),
-          once:
-            each.key === null
-              ? undefined
-              : onceFor({ callerId: buyerId, key: `${salt}-${each.key}`, fingerprint: JSON.stringify(each.lines) }),
-        })
-      : undefined,
+test('two processes are asked fifty times to place one cart: one of them does, once', async () => {
+  const { id } = await world.addProduct({ available: 9 })
+  const checkout = await aCheckout([{ productId: id, quantity: 2 }])
+  const stores = [batchingOrderStore(aPool()), batchingOrderStore(aPool())]
+  const race = await raceThroughGate(
+    database.owner,
+    { text: 'select 1 from orders.carts where buyer_id = $1 for update', values: [checkout.buyerId] },
+    Array.from({ length: 50 }, (_, n) => () => (stores[n % 2] as OrderStore).place({ ...checkout, id: uuidv7() })),
+    2, // those of a process stand in one line
   )
-  const indexOfReceipt = (body: string) => placements.findIndex((placement) => placement && body.includes(placement.id))
-  return async (i: number): Promise<string> => {
-    const each = steps[i] as Step
-    const store = stores[each.kind === 'place' ? each.store % stores.length : 0] as OrderStore
-    if (each.kind === 'cancel') {
-      const target = placements[each.of % placements.length]
-      const result = target ? await store.update(target.id, buyerId, (order) => cancel(order, LATER)) : undefined
-      return result?.ok ? 'cancelled' : 'nothing to cancel'
-    }
-    const result = await store.place(placements[i] as Placement)
-    if (!result.ok) {
-      const shortages =
-        result.error.code === 'insufficient-stock'
-          ? result.error.shortages.map((short) => [productIds.indexOf(short.productId), short.available])
-          : []
-      return `${result.error.code} ${JSON.stringify(shortages)}`
-    }
-    return result.value.repeated ? `repeats ${indexOfReceipt(result.value.receipt.body)}` : 'placed'
-  }
-}
+  const words = race.map(word).sort()
+  expect(words).toEqual([...Array<string>(49).fill('cart-empty'), 'placed'])
+  expect(await world.available(id)).toBe(7)
+})
 
-test('every interleaving equals some one-at-a-time order of the same calls', async () => {
-  const stores = [batchingOrderStore(aPool()), batchingOrderStore(aPool(), { maxBatch: 2 })]
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(step, { minLength: 2, maxLength: 6 }),
-      fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 3, maxLength: 3 }),
-      async (steps, stocks) => {
-        const products = await Promise.all(stocks.map((available) => world.addProduct({ available })))
-        const play = player(
-          stores,
-          products.map(({ id }) => id),
-          steps,
-          randomUUID(),
-        )
-        const seen = await Promise.all(steps.map((_, i) => play(i)))
-        const left = await Promise.all(products.map(({ id }) => world.available(id)))
-        expect(await explained(steps, stocks, seen, left)).toBe(true)
-      },
-    ),
-    { numRuns: 150 },
-  )
-}, 120_000)
+test('checkouts that wait for a cart in vain are told so together, without waiting one after the other', async () => {
+  const { id } = await world.addProduct({ available: 9 })
+  const checkout = await aCheckout([{ productId: id, quantity: 2 }])
+  const holder = await database.owner.connect()
+  await holder.query('begin')
+  await holder.query('select 1 from orders.carts where buyer_id = $1 for update', [checkout.buyerId])
+  const store = batchingOrderStore(aPool())
+  const stuck = await Promise.allSettled(Array.from({ length: 10 }, () => store.place({ ...checkout, id: uuidv7() })))
+  await holder.query('rollback')
+  holder.release()
+  expect(stuck.map((outcome) => outcome.status)).toEqual(Array(10).fill('rejected'))
+  expect(await quantitiesIn(checkout.buyerId)).toEqual([2])
+})
 
-/** Tries the orders of the calls on the memory store until one gives the same answers and leaves the same stock. */
-async function explained(
-  steps: readonly Step[],
-  stocks: readonly number[],
-  seen: readonly string[],
-  left: readonly number[],
-): Promise<boolean> {
-  for (const sequence of permutations(steps.map((_, i) => i))) {
-    const { products, orders } = aMemoryShop(stocks)
-    const play = player(
-      [orders],
-      products.map(({ id }) => id),
-      steps,
-      'model',
-    )
-    let agrees = true
-    for (const i of sequence) {
-      const answer = seen[i] as string
-      // A key in use at that moment is the one answer that only concurrency gives; it has no effect.
-      agrees &&= answer.startsWith('request-in-progress') || (await play(i)) === answer
-      if (!agrees) break
-    }
-    if (agrees && products.every((product, p) => product.available === left[p])) return true
-  }
-  return false
-}
-
-function* permutations(items: readonly number[]): Generator<number[]> {
-  if (items.length === 0) yield []
-  for (const item of items)
-    for (const rest of permutations(items.filter((other) => other !== item))) yield [item, ...rest]
-}
+test('a batch without checkouts asks nothing of carts', async () => {
+  const { id } = await world.addProduct({ available: 9 })
+  const wire = await openWire(database.urls.orders)
+  const pool = poolOf(wire.url, 2)
+  const store = batchingOrderStore(pool)
+  const [orders, checkouts] = [wire.listenFor('write-orders'), wire.listenFor('cart')]
+  expect((await behindOne(store, [one(id), one(id, { once: onceFor() })])).map(word)).toEqual(['placed', 'placed'])
+  expect([orders() > 0, checkouts()]).toEqual([true, 0])
+  expect((await behindOne(store, [await aCheckout([{ productId: id, quantity: 1 }])])).map(word)).toEqual(['placed'])
+  expect(checkouts()).toBeGreaterThan(0)
+  await pool.end()
+  await wire.close()
+})

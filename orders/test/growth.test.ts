@@ -1,12 +1,12 @@
 import type pg from 'pg'
 import { dropExpiredKeys } from '@shop/platform/idempotency'
-import { openPool } from '@shop/platform/postgres'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
-import { SESSION_SETTINGS, postgresOrderStore } from '../src/adapters/postgres/order-store'
+import { postgresCartStore } from '../src/adapters/postgres/cart-store'
+import { postgresOrderStore } from '../src/adapters/postgres/order-store'
 import { cancel } from '../src/domain/transitions'
 import { aPlacement, onceFor } from './order-store.contract'
-import { catalogue } from './shop'
+import { catalogue, poolOf } from './shop'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -33,6 +33,8 @@ async function grow(rows: number): Promise<void> {
           product as (insert into products.products (id, seller_id, name, price_cents) select id, id, 'Old', 1 from old returning id),
           stock as (insert into products.inventory (product_id, available) select id, 0 from old),
           placed as (insert into orders.orders (id, buyer_id, status, total_cents, currency) select id, id, 'PLACED', 1, 'USD' from old),
+          cart as (insert into orders.carts (buyer_id) select id from old),
+          item as (insert into orders.cart_items (buyer_id, product_id, quantity, seen_price_cents) select id, id, 1, 1 from old),
           line as (insert into orders.order_lines (order_id, line_no, product_id, seller_id, name, quantity, unit_price_cents)
                    select id, 0, id, id, 'Old', 1, 1 from old)
      insert into orders.idempotency_keys (caller_id, route, key, fingerprint, status, body)
@@ -52,18 +54,13 @@ async function sessionsEnded(...pids: number[]): Promise<void> {
 const pidOf = async (client: Pick<pg.Pool, 'query'>): Promise<number> =>
   (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid ?? 0
 
-test('placing, repeating, cancelling and reading cost the same however much there is, with plans made when there was nothing', async () => {
+test('placing, repeating, cancelling, reading and keeping a cart cost the same however much there is, with plans made when there was nothing', async () => {
   const world = catalogue(database.owner)
   const products = await Promise.all([1, 2].map(() => world.addProduct({ available: 1000 })))
   const lines = products.map(({ id }) => ({ productId: id, quantity: 1 }))
   await database.owner.query('vacuum (analyze)') // now Postgres knows that the tables are empty
-  const pool = openPool({
-    connectionString: database.urls.orders,
-    max: 1, // one session, which keeps its plans
-    applicationName: 'orders',
-    onError: () => undefined,
-    settings: SESSION_SETTINGS,
-  })
+  const pool = poolOf(database.urls.orders, 1) // one session, which keeps its plans
+  const carts = postgresCartStore(pool)
   const use = async (times: number) => {
     for (const store of [postgresOrderStore(pool), batchingOrderStore(pool)]) {
       for (let n = 0; n < times; n++) {
@@ -72,6 +69,10 @@ test('placing, repeating, cancelling and reading cost the same however much ther
         await store.place(placement)
         await store.list({ buyerId: placement.buyerId, status: undefined, after: undefined, limit: 10 })
         await store.update(placement.id, placement.buyerId, (order) => cancel(order, new Date()))
+        for (const line of lines) await carts.put(placement.buyerId, line)
+        await store.place(aPlacement({ buyerId: placement.buyerId, lines: 'cart' }))
+        await carts.remove(placement.buyerId, lines[0]?.productId ?? '')
+        await carts.clear(placement.buyerId)
       }
     }
     await dropExpiredKeys(pool, 'orders')

@@ -1,26 +1,19 @@
-import { openPool } from '@shop/platform/postgres'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
-import { SESSION_SETTINGS, postgresOrderStore } from '../src/adapters/postgres/order-store'
+import { postgresOrderStore } from '../src/adapters/postgres/order-store'
 import { cartStoreContract } from './cart-store.contract'
 import { checkoutContract } from './checkout.contract'
 import { orderStoreContract } from './order-store.contract'
-import { catalogue } from './shop'
+import { catalogue, poolOf } from './shop'
 
 let database: TestDatabase
-let pool: ReturnType<typeof openPool>
+let pool: ReturnType<typeof poolOf>
 
 beforeAll(async () => {
   database = await createDatabase()
-  pool = openPool({
-    connectionString: database.urls.orders,
-    max: 5,
-    applicationName: 'orders',
-    onError: () => undefined,
-    settings: SESSION_SETTINGS,
-  })
+  pool = poolOf(database.urls.orders, 5)
 })
 
 afterAll(async () => {

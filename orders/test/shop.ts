@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
+import { openPool } from '@shop/platform/postgres'
 import { memoryCartStore } from '../src/adapters/memory/cart-store'
 import { memoryOrderStore, type MemoryProduct } from '../src/adapters/memory/order-store'
+import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
 import type { Movement, World } from './order-store.contract'
+
+/** Connections as the service opens them. */
+export const poolOf = (connectionString: string, max = 10): pg.Pool =>
+  openPool({ connectionString, max, applicationName: 'orders', onError: () => undefined, settings: SESSION_SETTINGS })
 
 /** A shop in memory with a product for each of these stocks. */
 export function aMemoryShop(stocks: readonly number[]) {

@@ -43,6 +43,7 @@ const directory = (kind: 'warehouses' | 'suppliers', Noun: string): Record<strin
     [`list${Noun}Receipts`]: own('/receipts'),
   }
 }
+const cartItem = async (world: World) => `/orders/cart/items/${await aProduct(world)}`
 const someName = () => `m-${randomBytes(6).toString('hex')}`
 
 const FIXTURES: Record<string, Fixture> = {
@@ -113,6 +114,20 @@ const FIXTURES: Record<string, Fixture> = {
     request: async (world) => ({ path: await anOrder(world) }),
     success: 200,
     stranger: { of: 'buyer', status: 404 },
+  },
+  readCart: { request: () => ({}), success: 200 },
+  putCartItem: { request: async (world) => ({ path: await cartItem(world), body: { quantity: 1 } }), success: 200 },
+  removeCartItem: { request: async (world) => ({ path: await cartItem(world) }), success: 204 },
+  clearCart: { request: () => ({}), success: 204 },
+  checkout: {
+    request: async (world, caller) => {
+      if (caller === 'buyer' || caller === 'other buyer') {
+        const { token } = world.parties[caller]
+        await world.shop.call('PUT', await cartItem(world), { token, body: { quantity: 1 } })
+      }
+      return { body: {} }
+    },
+    success: 201,
   },
   cancelOrder: {
     request: async (world) => ({ path: `${await anOrder(world)}/cancel` }),
@@ -188,7 +203,7 @@ test.each(Object.entries(FIXTURES))(
 
 test('a token that is not good is 401 wherever tokens are read', async () => {
   for (const operation of (await operations()).filter(({ access }) => access !== 'credentials')) {
-    const path = operation.path.replace('{id}', '01980000-0000-7000-8000-00000000c001')
+    const path = operation.path.replace(/\{\w+\}/, '01980000-0000-7000-8000-00000000c001')
     const answer = await world.shop.call(operation.method, path, { token: `${world.parties.buyer.token}x` })
     expect([operation.operationId, answer.status, answer.body.code]).toEqual([
       operation.operationId,

@@ -124,6 +124,34 @@ test('fifty cancels at once give the stock back once', async () => {
   expect(await shop.available(productId)).toBe(5)
 })
 
+test('a cart is filled, checked out by fifty calls at once, and is one order', async () => {
+  const [a, b] = [await shop.list(seller, 10, 1500), await shop.list(seller, 10)]
+  const put = (productId: string, quantity: number) =>
+    shop.call('PUT', `/orders/cart/items/${productId}`, { token: buyer.token, body: { quantity } })
+  await put(a, 3)
+  const filled = await put(b, 1)
+  const read = () => shop.call('GET', '/orders/cart', { token: buyer.token })
+  expect((await read()).body).toEqual(filled.body)
+  expect([filled.body.items.length, filled.body.totalCents]).toEqual([2, 5500])
+  const unchanged = { token: buyer.token, headers: { 'if-none-match': filled.headers['etag'] ?? '' } }
+  expect((await shop.call('GET', '/orders/cart', unchanged)).status).toBe(304)
+  const removed = await shop.call('DELETE', `/orders/cart/items/${b}`, { token: buyer.token })
+  expect([removed.status, removed.text]).toEqual([204, ''])
+
+  const checkout = () => shop.call('POST', '/orders/cart/checkout', { token: buyer.token, body: { notes: 'Ring' } })
+  const answers = await Promise.all(Array.from({ length: 50 }, checkout))
+  expect(counted(answers.map(({ status, body }) => (status === 201 ? 201 : (body.code as string))))).toEqual({
+    201: 1,
+    'cart-empty': 49,
+  })
+  const placed = answers.find(({ status }) => status === 201)
+  expect(placed?.body).toMatchObject({ items: [{ productId: a, quantity: 3 }], totalCents: 4500, notes: 'Ring' })
+  const order = await shop.call('GET', placed?.headers['location'] ?? '', { token: buyer.token })
+  expect(order.body).toEqual(placed?.body)
+  expect((await read()).body.items).toEqual([])
+  expect([await shop.available(a), await shop.available(b)]).toEqual([7, 10])
+})
+
 test('fifty calls with one key make one order', async () => {
   const productId = await shop.list(seller, 50)
   const key = { 'idempotency-key': randomUUID() }

@@ -62,8 +62,9 @@ test('the login is kept when another document is picked and when the page is loa
 })
 
 test.each([
-  ['their profile', 'Users', { getProfile: '200', changeProfile: '200' }],
+  ['seller', 'their profile', 'Users', { getProfile: '200', changeProfile: '200' }],
   [
+    'seller',
     'selling',
     'Products',
     {
@@ -77,6 +78,7 @@ test.each([
     },
   ],
   [
+    'seller',
     'receiving',
     'Products',
     {
@@ -94,13 +96,19 @@ test.each([
       listSupplierReceipts: '200',
     },
   ],
+  [
+    'buyer',
+    'the cart',
+    'Orders',
+    { putCartItem: '200', readCart: '200', checkout: '201', removeCartItem: '204', clearCart: '204' },
+  ],
 ])(
-  'as the demo seller, every call of %s works as it stands',
-  async (_what, document, calls) => {
+  'as the demo %s, every call of %s works as it stands',
+  async (who, _what, document, calls) => {
     const { page } = await openPage(browser)
     await page.goto(shop.stack.url)
     await shown(page, 'Shop API')
-    await authorize(page, 'seller-1', 'password')
+    await authorize(page, who === 'buyer' ? 'user-1' : 'seller-1', 'password')
     await pick(page, document)
     await shown(page, document)
     expect(await outcomes(page, Object.keys(calls))).toEqual(calls)

@@ -38,8 +38,8 @@ export async function execute(page: Page, operationId: string): Promise<{ status
   await button.click()
   const answer = operation.locator('.live-responses-table .response').first()
   await answer.waitFor()
-  return {
-    status: (await answer.locator('.response-col_status').innerText()).trim(),
-    body: (await answer.locator('.response-col_description .highlight-code code').first().textContent()) ?? '',
-  }
+  const status = (await answer.locator('.response-col_status').innerText()).trim()
+  if (status === '204') return { status, body: '' }
+  const body = await answer.locator('.response-col_description .highlight-code code').first().textContent()
+  return { status, body: body ?? '' }
 }
