@@ -21,13 +21,7 @@ export const documentOf = ({ withFaults }: { withFaults: boolean }) =>
   })
 
 /** The gateway over its books; with `withFaults` they have trouble on demand. */
-export function gatewayApp(options: {
-  books: Books
-  now: () => Date
-  log: Logger
-  withFaults: boolean
-  deadlineMs?: number
-}): App {
+export function gatewayApp(options: { books: Books; now: () => Date; log: Logger; withFaults: boolean }): App {
   const { books, withFaults, now, ...http } = options
   const shared = {
     ...http,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { CardFace, Verdict } from './cards'
+import { err, ok, type Result } from '@shop/platform/result'
 import type { Journal } from './journal'
 
 /** What is asked for under one payment id. */
@@ -38,11 +39,11 @@ export type RefundRefusal = 'payment-not-found' | 'payment-not-charged'
 /** Every promise resolves when what it tells is on the disk, so that no crash can take an answer back. */
 export type Books = {
   /** Once a payment id: the same charge again gets the same outcome, whatever `verdict` would say now. */
-  charge: (charge: Charge, verdict: Verdict) => Promise<Payment | ChargeRefusal>
+  charge: (charge: Charge, verdict: Verdict) => Promise<Result<Payment, ChargeRefusal>>
   /** What came of an id. One that was never charged is closed: whatever comes for it later is refused. */
   settle: (paymentId: string) => Promise<Payment>
   /** Once a payment id. */
-  refund: (paymentId: string) => Promise<Payment | RefundRefusal>
+  refund: (paymentId: string) => Promise<Result<Payment, RefundRefusal>>
   find: (paymentId: string) => Promise<Payment | undefined>
   /** In the order in which the ids were first seen; `after` counts those to be left out. */
   list: (query: { reference: string | undefined; after: number; limit: number }) => Promise<Payment[]>
@@ -104,27 +105,25 @@ export function openBooks(journal: Journal<Entry>, entries: readonly Entry[], no
   const at = () => now().toISOString()
 
   return {
-    charge: (charge, verdict) => {
+    charge: async (charge, verdict) => {
       const known = payments.get(charge.paymentId)
-      if (known)
-        return read(
-          known.charge === null ? 'payment-closed' : isSame(known.charge, charge) ? known : 'payment-id-reused',
-        )
+      if (known?.charge === null) return read(err('payment-closed'))
+      if (known) return read(isSame(known.charge, charge) ? ok(known) : err('payment-id-reused'))
       const decided =
         verdict.status === 'FAILS_AT_FIRST'
           ? { status: failed.has(charge.reference) ? ('SUCCEEDED' as const) : ('NOT_CHARGED' as const) }
           : verdict
-      return record({ type: 'charge', at: at(), declineReason: null, ...charge, ...decided })
+      return ok(await record({ type: 'charge', at: at(), declineReason: null, ...charge, ...decided }))
     },
     settle: (paymentId) => {
       const known = payments.get(paymentId)
       return known ? read(known) : record({ type: 'close', at: at(), paymentId })
     },
-    refund: (paymentId) => {
+    refund: async (paymentId) => {
       const known = payments.get(paymentId)
-      if (!known) return read('payment-not-found')
-      if (known.status !== 'SUCCEEDED') return read('payment-not-charged')
-      return known.refundedAt === null ? record({ type: 'refund', at: at(), paymentId }) : read(known)
+      if (!known) return read(err('payment-not-found'))
+      if (known.status !== 'SUCCEEDED') return read(err('payment-not-charged'))
+      return ok(await (known.refundedAt === null ? record({ type: 'refund', at: at(), paymentId }) : read(known)))
     },
     find: (paymentId) => read(payments.get(paymentId)),
     list: ({ reference, after, limit }) => {

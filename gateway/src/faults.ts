@@ -33,7 +33,10 @@ const Switches = z
 type Switches = z.output<typeof Switches>
 const SwitchesView = Switches.extend({
   held: z.int().meta({ description: 'Calls that are being held at this moment.' }),
-}).meta({ id: 'FaultsView', example: { ...Switches.parse({}), dropAfterNext: 1, held: 0 } })
+  underWay: z
+    .int()
+    .meta({ description: 'Calls that have not come to their end, those included whose callers have gone.' }),
+}).meta({ id: 'FaultsView', example: { ...Switches.parse({}), dropAfterNext: 1, held: 0, underWay: 0 } })
 
 export type Faults = {
   /** The same app; a connection can be cut only by whoever has seen the request come in. */
@@ -50,6 +53,7 @@ export function openFaults(): Faults {
   let switches = Switches.parse({})
   /** By whom the calls that are held go on. */
   const held = new Set<() => void>()
+  let underWay = 0
 
   const takeOne = (count: 'dropBeforeNext' | 'dropAfterNext' | 'failNext' | 'declineNext'): boolean =>
     switches[count] > 0 && switches[count]-- > 0
@@ -65,6 +69,11 @@ export function openFaults(): Faults {
     const closed = once(response, 'close')
     response.socket?.destroy()
     await closed
+  }
+
+  async function counted<T>(work: Promise<T>): Promise<T> {
+    underWay++
+    return work.finally(() => underWay--)
   }
 
   async function through<T>(call: Call, work: () => Promise<T>): Promise<T> {
@@ -92,16 +101,16 @@ export function openFaults(): Faults {
     within: (app) => (request, response) => connection.run(response, () => app(request, response)),
     trouble: (books) => ({
       ...books,
-      charge: (charge, verdict) => through('charge', () => books.charge(charge, forced() ?? verdict)),
-      settle: (paymentId) => through('settle', () => books.settle(paymentId)),
-      refund: (paymentId) => through('refund', () => books.refund(paymentId)),
+      charge: (charge, verdict) => counted(through('charge', () => books.charge(charge, forced() ?? verdict))),
+      settle: (paymentId) => counted(through('settle', () => books.settle(paymentId))),
+      refund: (paymentId) => counted(through('refund', () => books.refund(paymentId))),
     }),
     set: (wanted) => {
       switches = wanted
       for (const release of held) release()
       held.clear()
     },
-    get: () => ({ ...switches, held: held.size }),
+    get: () => ({ ...switches, held: held.size, underWay }),
   }
 }
 
@@ -116,7 +125,8 @@ export const faultRoutes = [
       method: 'post',
       operationId: 'setFaults',
       summary: 'Make trouble',
-      description: 'Sets every switch: what is not named is off, `{}` ends all trouble and releases what is held.',
+      description:
+        'Sets every switch: what is not named is off, `{}` ends all trouble and releases what is held. So does a restart.',
       body: Switches,
       responses,
     },

@@ -35,9 +35,9 @@ export const routes = [
       problems: ['payment-closed', 'payment-id-reused', 'temporarily-unavailable'],
     },
     async ({ body: { card, ...charge } }, { books, now }) => {
-      const payment = await books.charge({ ...charge, card: faceOf(card) }, verdictOn(card, now()))
-      if (typeof payment === 'string') return problem(payment)
-      const { paymentId, status, declineReason } = payment
+      const charged = await books.charge({ ...charge, card: faceOf(card) }, verdictOn(card, now()))
+      if (!charged.ok) return problem(charged.error)
+      const { paymentId, status, declineReason } = charged.value
       return status === 'NOT_CHARGED'
         ? problem('temporarily-unavailable')
         : reply(200, { paymentId, status, declineReason })
@@ -109,10 +109,9 @@ export const routes = [
       problems: ['payment-not-found', 'payment-not-charged'],
     },
     async ({ params }, { books }) => {
-      const payment = await books.refund(params.paymentId)
-      return typeof payment === 'string'
-        ? problem(payment)
-        : reply(200, { paymentId: payment.paymentId, status: 'REFUNDED' as const })
+      const refunded = await books.refund(params.paymentId)
+      if (!refunded.ok) return problem(refunded.error)
+      return reply(200, { paymentId: refunded.value.paymentId, status: 'REFUNDED' as const })
     },
   ),
 ]

@@ -4,7 +4,7 @@ import type { Payment } from './books'
 import { Card } from './cards'
 
 const EXAMPLE = {
-  paymentId: '01980000-0000-7000-8000-00000000e001',
+  paymentId: '01980000-0000-7000-8000-000000001001',
   reference: '01980000-0000-7000-8000-00000000d001',
 } as const
 

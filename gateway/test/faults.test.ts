@@ -13,8 +13,8 @@ const post = (path: string, body: object = {}) => supertest(gateway.url).post(pa
 const charge = (body: object) => post('/charges', body)
 
 async function untilHeld(count: number): Promise<void> {
-  for (const deadline = Date.now() + 10_000; (await gateway.held()) !== count; await sleep(5))
-    if (Date.now() > deadline) throw new Error(`${await gateway.held()} calls are held, not ${count}`)
+  for (const deadline = Date.now() + 10_000; (await gateway.busy()).held !== count; await sleep(5))
+    if (Date.now() > deadline) throw new Error(`never held ${count} calls`)
 }
 
 test('a call that is held before it is booked is booked when it is let go', async () => {
@@ -25,7 +25,7 @@ test('a call that is held before it is booked is booked when it is let go', asyn
   expect(await gateway.payments(one.reference)).toEqual([])
   await gateway.faults({})
   expect(await Promise.all(waiting)).toEqual(['SUCCEEDED', 'SUCCEEDED'])
-  expect(await gateway.held()).toBe(0)
+  expect(await gateway.busy()).toMatchObject({ held: 0, underWay: 0 })
 })
 
 test('a call that is held after it is booked is in the books already', async () => {
@@ -74,7 +74,7 @@ test('only the calls that are named have trouble, and setting the switches sets 
   const wanted = aCharge()
   const set = await gateway.faults({ calls: ['settle', 'refund'], dropAfterNext: 2, declineNext: 1 })
   const off = { delayBeforeMs: 0, delayAfterMs: 0, holdBefore: false, holdAfter: false, dropBeforeNext: 0, failNext: 0 }
-  expect(set).toEqual({ ...off, calls: ['settle', 'refund'], dropAfterNext: 2, declineNext: 1, held: 0 })
+  expect(set).toEqual({ ...off, calls: ['settle', 'refund'], dropAfterNext: 2, declineNext: 1, held: 0, underWay: 0 })
   await gateway.faults({ calls: ['settle', 'refund'], dropAfterNext: 2 })
   expect((await charge(wanted)).body.status).toBe('SUCCEEDED')
   await expect(post(`/charges/${wanted.paymentId}/settle`)).rejects.toThrow('socket hang up')

@@ -78,7 +78,8 @@ export async function serveGateway() {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(switches),
       }),
-    held: async () => (await json<{ held: number }>('/faults')).held,
+    /** How many calls are held, and how many have not come to their end. */
+    busy: () => json<{ held: number; underWay: number }>('/faults'),
     stop: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

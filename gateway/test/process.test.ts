@@ -67,7 +67,7 @@ test('kill -9 in the middle of charges and refunds loses nothing that was acknow
   )
   const charged = new Map<string, unknown>()
   const refunded = new Set<string>()
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     const { child, url, exit } = await start()
     const before = charged.size
     const clients = Array.from({ length: 8 }, async (_, client) => {
@@ -85,14 +85,14 @@ test('kill -9 in the middle of charges and refunds loses nothing that was acknow
         refunded.add(charge.paymentId)
       }
     })
-    const goal = Math.min(before + 100, charges.length - 20)
+    const goal = before + 100
     for (const deadline = Date.now() + 20_000; charged.size < goal; await sleep(1))
       if (Date.now() > deadline) throw new Error(`only ${charged.size} charges`)
     child.kill('SIGKILL')
     await exit
     await Promise.all(clients)
   }
-  expect(charged.size).toBeGreaterThan(250)
+  expect(charged.size).toBeGreaterThan(150)
   expect(refunded.size).toBeGreaterThan(20)
 
   const { url } = await start()

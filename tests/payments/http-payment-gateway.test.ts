@@ -18,7 +18,7 @@ paymentGatewayContract('HTTP', () =>
   Promise.resolve({ gateway: httpPaymentGateway({ url: real.url }), payments: real.payments }),
 )
 
-const IMPATIENT_MS = 300
+const IMPATIENT_MS = 1_000
 const impatient = () => httpPaymentGateway({ url: real.url, timeoutMs: IMPATIENT_MS })
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
@@ -58,11 +58,12 @@ describe('over the network', () => {
     const charge = aCharge()
     await real.faults({ holdBefore: true })
     expect(await impatient().charge(charge)).toEqual({ outcome: 'UNKNOWN' })
-    expect(await real.held()).toBe(1)
-    expect(await impatient().settle(charge.paymentId)).toBe('NOT_CHARGED')
+    expect((await real.busy()).held).toBe(1)
+    const gateway = httpPaymentGateway({ url: real.url })
+    expect(await gateway.settle(charge.paymentId)).toBe('NOT_CHARGED')
     await real.faults({})
-    await until(async () => (await real.held()) === 0)
-    expect(await httpPaymentGateway({ url: real.url }).settle(charge.paymentId)).toBe('NOT_CHARGED')
+    await until(async () => (await real.busy()).underWay === 0)
+    expect(await gateway.settle(charge.paymentId)).toBe('NOT_CHARGED')
     expect(await real.payments(charge.reference)).toEqual([])
   })
 
@@ -70,7 +71,8 @@ describe('over the network', () => {
     const charge = aCharge()
     await real.faults({ holdAfter: true })
     expect(await impatient().charge(charge)).toEqual({ outcome: 'UNKNOWN' })
-    expect(await impatient().settle(charge.paymentId)).toBe('SUCCEEDED')
+    expect((await real.busy()).held).toBe(1)
+    expect(await httpPaymentGateway({ url: real.url }).settle(charge.paymentId)).toBe('SUCCEEDED')
   })
 
   test('an answer that begins in time and never ends is bounded, too', async () => {
@@ -86,7 +88,7 @@ describe('over the network', () => {
     expect(await httpPaymentGateway({ url: real.url }).charge(aCharge())).toEqual({ outcome: 'UNKNOWN' })
     const ms = performance.now() - begun
     expect(ms).toBeGreaterThan(4_900)
-    expect(ms).toBeLessThan(6_000)
+    expect(ms).toBeLessThan(8_000)
   })
 
   test('with the gateway away nothing is charged, and nothing is known of what was charged before', async () => {
@@ -95,6 +97,8 @@ describe('over the network', () => {
     const gateway = httpPaymentGateway({ url })
     const charge = aCharge()
     expect(await gateway.charge(charge)).toEqual({ outcome: 'UNAVAILABLE' })
+    const byName = httpPaymentGateway({ url: url.replace('127.0.0.1', 'localhost') }) // two addresses to try
+    expect(await byName.charge(charge)).toEqual({ outcome: 'UNAVAILABLE' })
     expect(await gateway.settle(charge.paymentId)).toBe('UNKNOWN')
     expect(await gateway.refund(charge.paymentId)).toBe('UNKNOWN')
     const nowhere = httpPaymentGateway({ url: 'http://gateway.invalid:8005' })

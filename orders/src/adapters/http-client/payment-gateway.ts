@@ -57,8 +57,9 @@ export function httpPaymentGateway({ url, timeoutMs = 5_000 }: { url: string; ti
   }
 
   return {
-    charge: async (request) => {
-      const reply = await post('/charges', request)
+    charge: async ({ paymentId, reference, amountCents, currency, card: { number, expMonth, expYear, cvc } }) => {
+      const card = { number, expMonth, expYear, cvc }
+      const reply = await post('/charges', { paymentId, reference, amountCents, currency, card })
       if (reply === 'never sent') return { outcome: 'UNAVAILABLE' }
       if (reply === 'lost') return { outcome: 'UNKNOWN' }
       if (reply.status === 200) {
