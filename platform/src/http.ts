@@ -49,8 +49,10 @@ export function httpApp<Deps>(options: HttpOptions<Deps>): App {
     }
     const methods = routes.map(({ spec }) => spec.method.toUpperCase())
     const allow = [...(methods.includes('GET') ? ['HEAD'] : []), ...methods].sort().join(', ')
-    route.all(() => {
-      throw new MethodNotAllowed(allow)
+    route.all((request) => {
+      // Where no call takes the parameters there is no path: `/users/TOKEN` only resembles one.
+      const isPath = routes.some(({ spec: { params } }) => !params || params.safeParse(request.params).success)
+      throw isPath ? new MethodNotAllowed(allow) : new ProblemError('route-not-found')
     })
   }
   if (options.operations) app.use(options.operations.router)

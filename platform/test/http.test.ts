@@ -246,6 +246,9 @@ test('unknown paths, other spellings and other methods are told apart', async ()
       'GET, HEAD, POST',
     ])
   }
+  // Where no call could take the id, another method has no path.
+  const strange = await supertest(app).put('/teas/much-too-long-an-id')
+  expect([strange.status, strange.body.code]).toEqual([404, 'route-not-found'])
   const malformed = await supertest(app).get('/teas/%zz')
   expect([malformed.status, malformed.body.code]).toEqual([400, 'bad-request'])
 })

@@ -9,7 +9,8 @@ export type Contract = {
   components?: { schemas?: object | undefined } | undefined
 }
 type Node = Record<string, unknown>
-type Operation = { operationId?: string; responses?: Record<string, unknown> }
+type Parameter = { name: string; in: string; schema?: Node }
+type Operation = { operationId?: string; parameters?: Parameter[]; responses?: Record<string, unknown> }
 type Header = { required?: boolean; schema?: Node }
 type DocumentedResponse = { headers?: Record<string, unknown>; content?: Record<string, { schema?: Node }> }
 
@@ -65,17 +66,33 @@ function compile(document: Contract): CheckedContract {
 function operationFinder(document: Contract) {
   const templates = Object.entries((document.paths ?? {}) as Record<string, Node>)
     .sort(([a], [b]) => (a < b ? -1 : 1)) // `{` comes after whatever a segment begins with
-    .map(([template, item]) => ({
-      matches: new RegExp(`^${template.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '[^/]+')}$`),
-      item,
-    }))
+    .map(([template, item]) => {
+      const pattern = (segment: (name: string) => string) =>
+        new RegExp(
+          `^${template.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, (_, name: string) => segment(name))}$`,
+        )
+      const ids = idsOf(item)
+      return { item, matches: pattern(() => '[^/]+'), fits: pattern((name) => (ids.has(name) ? UUID : '[^/]+')) }
+    })
   return (method: string, path: string): Operation | 'no such path' | 'no such method' => {
     const bare = path.split(/[?#]/, 1)[0] ?? ''
     const template = templates.find(({ matches }) => matches.test(bare))
     if (!template) return 'no such path'
-    return (template.item[method === 'head' ? 'get' : method] as Operation | undefined) ?? 'no such method'
+    const operation = template.item[method === 'head' ? 'get' : method] as Operation | undefined
+    return operation ?? (template.fits.test(bare) ? 'no such method' : 'no such path')
   }
 }
+
+const UUID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
+
+/** The parameters of a path that are UUIDs, as its operations say. */
+const idsOf = (item: Node): Set<string> =>
+  new Set(
+    Object.values(item as Record<string, Operation>)
+      .flatMap(({ parameters = [] }) => parameters)
+      .filter((parameter) => parameter.in === 'path' && parameter.schema?.['format'] === 'uuid')
+      .map(({ name }) => name),
+  )
 
 function outsideViolations(missing: 'no such path' | 'no such method', response: Answer): string[] {
   const [status, code] = missing === 'no such path' ? [404, 'route-not-found'] : [405, 'method-not-allowed']

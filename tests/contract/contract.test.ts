@@ -57,6 +57,7 @@ const document = openApiDocument({
         path: '/teas/{id}',
         operationId: 'read',
         access: 'public',
+        params: z.strictObject({ id: z.uuid() }),
         responses: { 200: { description: 'd', body: Tea } },
         problems: [],
       },
@@ -220,6 +221,11 @@ test.each<[string, () => Promise<unknown>, RegExp]>([
     /is not problem\+json/,
   ],
   ['an unknown method that is served', () => says({ body: tea }).patch('/teas'), /no such method, so only 405/],
+  [
+    'an unknown method where no id is',
+    () => says({ status: 405, type: problemJson, body: outOfTea }).patch('/teas/green'),
+    /no such path, so only 404/,
+  ],
   [
     'a 405 without Allow',
     () => says({ status: 405, type: problemJson, body: outOfTea }).patch('/teas'),
