@@ -36,6 +36,9 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** Sorts after every UUIDv7: where newest-first lists begin. */
+export const LAST_ID = 'ffffffff-ffff-7fff-bfff-ffffffffffff'
+
 export type Page<Item> = { items: Item[]; nextCursor: string | null }
 
 /** Cuts `limit + 1` rows into a page: the extra row says that there is a next one. */

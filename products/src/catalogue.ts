@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { z } from 'zod'
-import { cursors, page, type Page } from '@shop/platform/cursors'
+import { cursors, LAST_ID, page, type Page } from '@shop/platform/cursors'
 import { err, ok, type Result } from '@shop/platform/result'
 import { Cents, Id, text } from '@shop/platform/schemas'
 import { MAX_PRICE_CENTS, type ListQuery, type Product, type SORTS } from './schemas'
@@ -56,9 +56,6 @@ export async function findProduct(
   })
   return rows[0]
 }
-
-/** Sorts after every UUIDv7: where newest-first lists begin. */
-export const LAST_ID = 'ffffffff-ffff-7fff-bfff-ffffffffffff'
 
 export type OwnershipRefusal = { code: 'product-not-found' | 'not-owner' }
 

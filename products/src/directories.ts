@@ -2,11 +2,10 @@ import pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { ifMatch } from '@shop/platform/conditional'
-import { cursors, page, type Page } from '@shop/platform/cursors'
+import { cursors, LAST_ID, page, type Page } from '@shop/platform/cursors'
 import { SQLSTATE } from '@shop/platform/postgres'
 import { err, ok, type Result } from '@shop/platform/result'
 import { Id } from '@shop/platform/schemas'
-import { LAST_ID } from './catalogue'
 import type { DIRECTORIES, Kind } from './receiving-schemas'
 
 // A seller's warehouses and a seller's suppliers: two tables of one shape, `products.<kind>s`.

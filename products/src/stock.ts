@@ -1,10 +1,10 @@
 import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
-import { cursors, page, type Page } from '@shop/platform/cursors'
+import { cursors, LAST_ID, page, type Page } from '@shop/platform/cursors'
 import { err, ok, type Result } from '@shop/platform/result'
 import { Id } from '@shop/platform/schemas'
-import { findOwnProduct, LAST_ID, type OwnershipRefusal } from './catalogue'
+import { findOwnProduct, type OwnershipRefusal } from './catalogue'
 import { MAX_STOCK, type StockChange, type StockMovement } from './schemas'
 
 /** A row of the ledger as it is shown. */
