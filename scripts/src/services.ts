@@ -37,7 +37,7 @@ export async function migrate({ env, ownerUrl, secrets }: Surroundings, signal?:
   })
 }
 
-/** One process of a service: it knows its own role's password, not the owner's, and only users has the signing key. */
+/** One process of a service: it knows its own role's password, not the owner's; only users has the signing key and the admin's. */
 export function serviceProgram(
   service: Service,
   { name, port, entry }: { name: string; port: number; entry: string[] },
@@ -58,7 +58,7 @@ export function serviceProgram(
     command: process.execPath,
     args: entry,
     cwd: ROOT,
-    env: { ...(service === 'users' ? kept : without(kept, ['JWT_PRIVATE_KEY'])), ...own },
+    env: { ...(service === 'users' ? kept : without(kept, ['JWT_PRIVATE_KEY', 'ADMIN_PASSWORD'])), ...own },
     ready: () => answers(`http://127.0.0.1:${port}/readyz`, (status) => status === 200),
   }
 }

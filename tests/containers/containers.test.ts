@@ -44,7 +44,9 @@ const example = read('.env.example')
 const BEHIND_NGINX = ['users', 'products', 'orders', 'swagger']
 const APPS = [...BEHIND_NGINX, 'gateway']
 const used = [...new Set([...composeText.matchAll(/\$\{([A-Z0-9_]+)/g)].map(([, name = '']) => name))].sort()
-const secrets = used.filter((name) => /PASSWORD|SECRET/.test(name))
+/** Without it there is no admin. */
+const OPTIONAL_SECRET = 'ADMIN_PASSWORD'
+const secrets = used.filter((name) => /PASSWORD|SECRET/.test(name) && name !== OPTIONAL_SECRET)
 
 describe('docker-compose.yaml', () => {
   const faults = async (folder: string) => {
@@ -83,10 +85,12 @@ describe('docker-compose.yaml', () => {
       secrets.includes(name),
     )
     expect(uses.filter(([, , operator]) => operator !== ':?')).toEqual([])
-    expect(secrets.filter((name) => !new RegExp(`^${name}=$`, 'm').test(example))).toEqual([])
+    const empty = [...secrets, OPTIONAL_SECRET].filter((name) => new RegExp(`^${name}=$`, 'm').test(example))
+    expect(empty).toEqual([...secrets, OPTIONAL_SECRET])
     const literal = services.flatMap(([name, { environment = {} }]) =>
       Object.entries(environment)
         .filter(([key, value]) => /PASSWORD|SECRET|PRIVATE_KEY$/.test(key) && !/^\$\{\w+:\?/.test(value))
+        .filter(([, value]) => value !== `\${${OPTIONAL_SECRET}:-}`)
         .map(([key]) => `${name}.${key}`),
     )
     expect(literal).toEqual([])

@@ -4,9 +4,16 @@ import { PASSWORD, readDocument, startShop, type Answer, type Call, type Party, 
 // Every operation of the document × everybody who could call it. Statuses follow from the document's own `x-access`, except
 // where a call is about something that is somebody's: what strangers of the right role get is said here.
 
-type Caller = 'anonymous' | 'buyer' | 'other buyer' | 'seller' | 'other seller'
-const CALLERS: readonly Caller[] = ['anonymous', 'buyer', 'other buyer', 'seller', 'other seller']
-const ROLE = { buyer: 'BUYER', 'other buyer': 'BUYER', seller: 'SELLER', 'other seller': 'SELLER' } as const
+type Caller = 'anonymous' | 'buyer' | 'other buyer' | 'seller' | 'other seller' | 'admin'
+const CALLERS: readonly Caller[] = ['anonymous', 'buyer', 'other buyer', 'seller', 'other seller', 'admin']
+const ADMIN = 'the-admin'
+const ROLE = {
+  buyer: 'BUYER',
+  'other buyer': 'BUYER',
+  seller: 'SELLER',
+  'other seller': 'SELLER',
+  admin: 'ADMIN',
+} as const
 
 type World = { shop: Shop; parties: Record<Exclude<Caller, 'anonymous'>, Party> }
 type Request = { path?: string } & Call
@@ -63,6 +70,12 @@ const FIXTURES: Record<string, Fixture> = {
   changeProfile: { request: () => ({ body: { displayName: 'Somebody' } }), success: 200 },
   changePassword: { request: () => ({ body: { currentPassword: PASSWORD, newPassword: PASSWORD } }), success: 204 },
   getKeySet: { request: () => ({}), success: 200 },
+  listAccounts: { request: () => ({}), success: 200 },
+  readAccount: { request: ({ parties }) => ({ path: `/users/${parties.buyer.id}` }), success: 200 },
+  changeAccount: {
+    request: ({ parties }) => ({ path: `/users/${parties.buyer.id}`, body: { status: 'ACTIVE' } }),
+    success: 200,
+  },
   createProduct: { request: () => ({ body: { name: 'Thing', priceCents: 100, stock: 1 } }), success: 201 },
   listProducts: { request: () => ({}), success: 200 },
   listOwnProducts: { request: () => ({}), success: 200 },
@@ -161,17 +174,24 @@ function expectedStatus({ access }: Operation, fixture: Fixture, caller: Caller)
   if (access === 'public' || access === 'credentials') return fixture.success
   if (caller === 'anonymous') return 401
   if (access !== 'authenticated' && !access.includes(ROLE[caller])) return 403
-  return fixture.stranger && fixture.stranger.of !== caller ? fixture.stranger.status : fixture.success
+  const { stranger, success } = fixture
+  return stranger && stranger.of !== caller && caller !== 'admin' ? stranger.status : success
 }
 
 let world: World
 beforeAll(async () => {
-  const shop = await startShop()
+  const shop = await startShop({ env: { ADMIN_USERNAME: ADMIN, ADMIN_PASSWORD: PASSWORD } })
   const [buyer, otherBuyer] = await shop.joinMany('BUYER', 2)
   const [seller, otherSeller] = await shop.joinMany('SELLER', 2)
   world = {
     shop,
-    parties: { buyer, 'other buyer': otherBuyer, seller, 'other seller': otherSeller } as World['parties'],
+    parties: {
+      buyer,
+      'other buyer': otherBuyer,
+      seller,
+      'other seller': otherSeller,
+      admin: await shop.login(ADMIN),
+    } as World['parties'],
   }
 }, 120_000)
 afterAll(() => world.shop.stop())

@@ -189,13 +189,13 @@ test.each([
   ['/livez', 404],
   ['/readyz', 404],
   ['/metrics', 404],
-  ['/users/livez', 404],
-  ['/users/metrics', 404],
   ['/nothing', 404],
   ['/charges', 404], // of the payment gateway, which is for the services alone
   ['/faults', 404],
   ['/gateway/charges', 404],
   // Where an id could stand it is read as one.
+  ['/users/livez', 403],
+  ['/users/metrics', 403],
   ['/orders/docs', 403],
   ['/products/openapi.json', 422],
 ])('%s is not served by the front door', async (path, status) => {

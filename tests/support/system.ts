@@ -90,10 +90,15 @@ function clientOf(stack: Pick<Stack, 'url'>, document: Contract) {
     const account = { username, password: PASSWORD, email: `${username}@example.com`, role }
     const registered = await call('POST', '/users', { body: account })
     if (registered.status !== 201) throw new Error(`not registered: ${registered.text}`)
-    const login = await call('POST', '/users/token', { body: { username, password: PASSWORD } })
-    if (login.status !== 200) throw new Error(`not logged in: ${login.text}`)
-    someone = { username, id: registered.body.id as string, token: login.body.access_token as string }
-    return someone
+    return (someone = await login(username))
+  }
+
+  /** Logs in who is there already, with the password that everybody has here. */
+  async function login(username: string): Promise<Party> {
+    const answer = await call('POST', '/users/token', { body: { username, password: PASSWORD } })
+    if (answer.status !== 200) throw new Error(`not logged in: ${answer.text}`)
+    const token = answer.body.access_token as string
+    return { username, id: (await call('GET', '/users/me', { token })).body.id as string, token }
   }
 
   /** Many parties, a few at a time: the password hashing of users has a bounded queue. */
@@ -127,7 +132,7 @@ function clientOf(stack: Pick<Stack, 'url'>, document: Contract) {
   const available = async (productId: string): Promise<number> =>
     (await call('GET', `/products/${productId}`, someone && { token: someone.token })).body.available as number
 
-  return { call, join, joinMany, list, order, available }
+  return { call, join, joinMany, login, list, order, available }
 }
 
 export const counted = (values: readonly (number | string)[]): Record<string, number> => {

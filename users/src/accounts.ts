@@ -103,15 +103,23 @@ export async function changePassword(
   if (!checked.ok) return checked
   if (!checked.value) return err({ code: 'wrong-password' })
   const newHash = await deps.hashing.inTurn(({ hash }) => hash(newPassword))
-  return inTransaction(deps.pool, async (tx) => {
+  return replaceHash(deps.pool, user, newHash)
+}
+
+/** Gives an account another password and ends every login, if its hash still is the one that was read. */
+export const replaceHash = (
+  pool: pg.Pool,
+  user: { id: string; passwordHash: string },
+  newHash: string,
+): Promise<Result<void, { code: 'wrong-password' }>> =>
+  inTransaction(pool, async (tx) => {
     // The hash that was checked is part of the condition: of two changes at once, the second has the wrong current password.
     const { rowCount } = await tx.query({
       name: 'change-password',
       text: `update users.users set password_hash = $3, updated_at = now() where id = $1 and password_hash = $2`,
-      values: [id, user.passwordHash, newHash],
+      values: [user.id, user.passwordHash, newHash],
     })
     if (rowCount !== 1) return err({ code: 'wrong-password' as const })
-    await revokeAll(tx, id)
+    await revokeAll(tx, user.id)
     return ok(undefined)
   })
-}

@@ -27,14 +27,15 @@ const tokenResponse = (tokens: AccessTokens, user: { id: string; role: string },
   refresh_token: refreshToken,
 })
 
-/** RFC 6749 §4.3. An unknown user meets the same limits, work and answer as a wrong password. */
+/** RFC 6749 §4.3. An unknown user and a disabled one meet the same limits, work and answer as a wrong password. */
 export async function passwordGrant(
   { pool, prisma, hashing, limits, tokens }: GrantDeps,
   { username, password, address }: { username: string; password: string; address: string },
 ): Promise<Grant> {
   const name = username.toLowerCase()
   const user = await prisma.user.findUnique({ where: { username: name } })
-  const checked = await checkPassword(hashing, limits.ofLogin(name, address), password, user?.passwordHash)
+  const hash = user?.status === 'ACTIVE' ? user.passwordHash : undefined
+  const checked = await checkPassword(hashing, limits.ofLogin(name, address), password, hash)
   if (!checked.ok) return checked
   if (!checked.value || !user) return err({ code: 'invalid-grant' })
   const refreshToken = await startFamily(pool, user)

@@ -8,12 +8,14 @@ import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
 import { accessTokens, signingKeys } from './access-tokens'
 import { openPrisma } from './accounts'
+import { adminCredentials, seedAdmin } from './admin-account'
 import { usersApp } from './app'
 import { loadDemoAccounts } from './demo-accounts'
 import { document } from './document'
 import { dropExpiredRows } from './expired-rows'
 import { failureLimits } from './failure-limits'
 import { makeHashing } from './hashing'
+import { Password, Username } from './schemas'
 
 const config = loadConfig(
   {
@@ -25,12 +27,16 @@ const config = loadConfig(
     JWT_PRIVATE_KEY: z.string().optional(),
     /** PEM of the key before, while tokens signed with it may still be about: 15 minutes after a change. */
     JWT_PREVIOUS_PUBLIC_KEY: z.string().optional(),
+    /** The admin that is made at the start; both or neither. */
+    ADMIN_USERNAME: Username.optional(),
+    ADMIN_PASSWORD: Password.optional(),
     BCRYPT_COST: z.coerce.number().int().min(4).max(15).default(12),
     DEMO_DATA: flag,
   },
   process.env,
 )
 const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config
+const credentials = adminCredentials(config)
 const log = makeLog('users', config.LOG_LEVEL)
 const keys = signingKeys({
   privatePem: config.JWT_PRIVATE_KEY,
@@ -54,6 +60,13 @@ const demoReady: ReadinessCheck = {
   name: 'demo accounts',
   missing: () => Promise.resolve(!demo || demo.done() ? undefined : 'not loaded yet'),
 }
+const admin = credentials
+  ? untilDone({ everyMs: 1_000, log, name: 'admin account' }, () => seedAdmin({ pool, prisma, hashing }, credentials))
+  : undefined
+const adminReady: ReadinessCheck = {
+  name: 'admin account',
+  missing: () => Promise.resolve(!admin || admin.done() ? undefined : 'not as configured yet'),
+}
 const sweep = periodically({ everyMs: 60_000, log, name: 'expired rows' }, () => dropExpiredRows(pool))
 
 const app = usersApp({
@@ -69,7 +82,7 @@ const app = usersApp({
     service: 'users',
     document,
     pool,
-    checks: [databaseReady(pool, 'users', path.join(__dirname, '../prisma/migrations')), demoReady],
+    checks: [databaseReady(pool, 'users', path.join(__dirname, '../prisma/migrations')), demoReady, adminReady],
   }),
 })
 
@@ -78,7 +91,7 @@ void runService({
   config,
   log,
   stop: async () => {
-    await Promise.all([demo?.stop(), sweep.stop()])
+    await Promise.all([demo?.stop(), admin?.stop(), sweep.stop()])
     await prisma.$disconnect()
     await pool.end()
   },

@@ -2,6 +2,11 @@ import { problem, type ProblemTable } from '@shop/platform/problems'
 import type { RateLimited } from './failure-limits'
 
 export const PROBLEMS = {
+  'user-not-found': {
+    status: 404,
+    title: 'No such user',
+    description: 'There is no account with this id.',
+  },
   'username-taken': {
     status: 409,
     title: 'Username taken',
@@ -11,6 +16,11 @@ export const PROBLEMS = {
     status: 409,
     title: 'Email address taken',
     description: 'An account with this email address exists, perhaps spelt in another case.',
+  },
+  'own-account': {
+    status: 409,
+    title: 'Your own account',
+    description: 'An admin changes the status of other accounts, never of the own one. Nothing was changed.',
   },
   'wrong-password': {
     status: 422,

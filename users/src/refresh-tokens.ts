@@ -14,8 +14,8 @@ const newToken = (): string => randomBytes(32).toString('base64url')
 const digest = (token: string): Buffer => createHash('sha256').update(token).digest()
 
 /**
- * The first token of a login, if the password that was checked is still the user's; undefined if it was changed meanwhile
- * (which revoked all tokens: this one must not come after).
+ * The first token of a login, if the password that was checked is still the user's; undefined if it was changed or the account
+ * disabled meanwhile (which revoked all tokens: this one must not come after).
  */
 export async function startFamily(
   pool: pg.Pool,
@@ -25,7 +25,8 @@ export async function startFamily(
   const { rowCount } = await pool.query({
     name: 'start-token-family',
     text: `insert into users.refresh_tokens (token_hash, family_id, user_id, expires_at)
-           select $1, $2, id, now() + $3::interval from users.users where id = $4 and password_hash = $5 for share`,
+           select $1, $2, id, now() + $3::interval from users.users
+            where id = $4 and password_hash = $5 and status = 'ACTIVE' for share`,
     values: [digest(token), uuidv7(), LIFETIME, user.id, user.passwordHash],
   })
   return rowCount === 1 ? token : undefined

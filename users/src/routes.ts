@@ -4,6 +4,7 @@ import { EntityTags } from '@shop/platform/conditional'
 import { PLATFORM_PROBLEMS, problem, type Violation } from '@shop/platform/problems'
 import { reply, routesOf } from '@shop/platform/routes'
 import { changePassword, changeProfile, findUser, register, type ProfileChanges, type User } from './accounts'
+import { adminRoutes } from './admin-routes'
 import type { GrantDeps } from './grants'
 import { PROBLEMS, rateLimited } from './problems'
 import { KeySet, PasswordChange, Profile, ProfileChange, Registration } from './schemas'
@@ -144,4 +145,4 @@ const accountRoutes = [
   ),
 ]
 
-export const routes = [...accountRoutes, ...tokenRoutes]
+export const routes = [...accountRoutes, ...tokenRoutes, ...adminRoutes]

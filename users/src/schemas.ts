@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { Timestamp, Id, text } from '@shop/platform/schemas'
+import { Timestamp, Id, pageOf, pageQuery, text } from '@shop/platform/schemas'
 import { PASSWORD_BYTES } from './hashing'
 
 const Role = z.enum(['BUYER', 'SELLER', 'ADMIN'])
 
-const Username = z
+export const Username = z
   .string()
   .regex(/^[A-Za-z0-9._-]{3,32}$/, 'must be 3 to 32 letters, digits, dots, underscores or hyphens')
   .toLowerCase()
@@ -13,7 +13,7 @@ const Username = z
 const Email = z.email().max(254).meta({ description: 'Unique whatever its case, kept as written.' })
 
 /** bcrypt would silently ignore what is beyond its 72 bytes. */
-const Password = text(8, PASSWORD_BYTES)
+export const Password = text(8, PASSWORD_BYTES)
   .refine(
     (password) => [...password].length > PASSWORD_BYTES || Buffer.byteLength(password) <= PASSWORD_BYTES,
     `must not be longer than ${PASSWORD_BYTES} bytes of UTF-8`,
@@ -66,6 +66,53 @@ export const Profile = z
       createdAt: '2026-11-21T08:30:00.000Z',
     },
   })
+
+const Status = z.enum(['ACTIVE', 'DISABLED'])
+
+export const Account = z
+  .object({
+    id: Id,
+    username: z.string(),
+    email: z.string(),
+    role: Role,
+    displayName: z.string().nullable(),
+    status: Status.meta({ description: '`DISABLED`: nobody logs in to it.' }),
+    createdAt: Timestamp,
+  })
+  .meta({
+    id: 'Account',
+    description: 'An account as an admin sees it: addresses are its own.',
+    example: {
+      id: '01980000-0000-7000-8000-00000000b001',
+      username: 'user-1',
+      email: 'user-1@example.com',
+      role: 'BUYER',
+      displayName: 'Uma Buyer',
+      status: 'ACTIVE',
+      createdAt: '2026-11-21T08:30:00.000Z',
+    },
+  })
+export const AccountPage = pageOf(Account).meta({ id: 'AccountPage' })
+
+export const AccountParams = z.strictObject({ id: Id.meta({ example: '01980000-0000-7000-8000-00000000b001' }) })
+
+export const AccountQuery = z.strictObject({
+  role: Role.optional().meta({ description: 'Accounts of this role only.' }),
+  status: Status.optional().meta({ description: 'Accounts in this state only.' }),
+  usernamePrefix: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,32}$/, 'must be 1 to 32 letters, digits, dots, underscores or hyphens')
+    .toLowerCase()
+    .optional()
+    .meta({ description: 'Accounts whose username begins so, by username.' }),
+  ...pageQuery,
+})
+export type AccountQuery = z.output<typeof AccountQuery>
+
+export const AccountChange = z
+  .strictObject({ status: Status })
+  // Nothing that trying it out would have to undo.
+  .meta({ id: 'AccountChange', example: { status: 'ACTIVE' } })
 
 export const ProfileChange = z
   .strictObject({

@@ -7,6 +7,7 @@ import { checked, type Checked } from '../../tests/support/checked'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { accessTokens } from '../src/access-tokens'
 import { openPrisma, type PrismaClient } from '../src/accounts'
+import { seedAdmin } from '../src/admin-account'
 import { usersApp } from '../src/app'
 import { document } from '../src/document'
 import { failureLimits } from '../src/failure-limits'
@@ -43,6 +44,8 @@ export function serve(connectionString: string, options: { cost?: number; waitin
 export type Person = { username: string; password: string; email: string; role: string; displayName?: string }
 export type Member = Person & { id: string; access: string; refresh: string; authorization: string }
 
+export type Admin = { id: string; username: string; password: string; authorization: string }
+
 export const aPerson = (over: Partial<Person> = {}): Person => {
   const username = `p-${randomBytes(6).toString('hex')}`
   return { username, password: 'correct horse', email: `${username}@example.com`, role: 'BUYER', ...over }
@@ -61,6 +64,8 @@ export type UsersService = {
   refresh: (token: string) => ReturnType<Checked['post']>
   /** Registers somebody and logs in. */
   member: (over?: Partial<Person>) => Promise<Member>
+  /** An admin who is logged in. */
+  admin: () => Promise<Admin>
   stop: () => Promise<void>
 }
 
@@ -83,6 +88,13 @@ export async function usersService(options: { cost?: number; waiting?: number } 
       const { body } = await login(person.username, person.password).expect(200)
       const [access, refresh] = [body.access_token as string, body.refresh_token as string]
       return { ...person, id: profile.id as string, access, refresh, authorization: `Bearer ${access}` }
+    },
+    admin: async () => {
+      const [username, password] = [`admin-${randomBytes(6).toString('hex')}`, 'correct admin']
+      await seedAdmin(service, { username, password })
+      const authorization = `Bearer ${(await login(username, password).expect(200)).body.access_token as string}`
+      const { body } = await api.get('/users/me').set({ authorization }).expect(200)
+      return { id: body.id as string, username, password, authorization }
     },
     stop: async () => {
       await service.stop()
