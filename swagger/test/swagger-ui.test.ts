@@ -12,6 +12,8 @@ const TOKEN = 'the-token-of-user-1'
 let browser: Browser
 let server: RunningServer
 let origin: string
+/** In the order of the document. */
+let tags: string[]
 /** Forms that were sent to the token endpoint. */
 const logins: Record<string, string>[] = []
 /** Authorization headers of the calls to the API. */
@@ -28,7 +30,10 @@ beforeAll(async () => {
     seen.push(request.headers.authorization)
     response.json({ username: 'user-1' })
   })
-  app.use(swaggerApp({ documents: readDocuments(path.join(__dirname, '..')), log: makeLog('swagger', 'silent') }))
+  const documents = readDocuments(path.join(__dirname, '..'))
+  const everything = JSON.parse(documents.texts.get('/openapi.json') ?? '') as { tags: { name: string }[] }
+  tags = everything.tags.map(({ name }) => name)
+  app.use(swaggerApp({ documents, log: makeLog('swagger', 'silent') }))
   server = await listen(app, { port: 0, host: '127.0.0.1' })
   origin = `http://127.0.0.1:${server.port}`
   browser = await openBrowser()
@@ -53,7 +58,7 @@ test('everything is shown first, grouped by tag, without a word to another origi
   ])
   expect(
     await page.locator('.opblock-tag').evaluateAll((tags) => tags.map((tag) => tag.getAttribute('data-tag'))),
-  ).toEqual(['users', 'accounts', 'catalogue', 'selling', 'receiving', 'orders'])
+  ).toEqual(tags)
   await keepPicture(page, 'swagger-ui')
 
   expect(requested.filter((url) => new URL(url).origin !== origin)).toEqual([])
