@@ -57,7 +57,7 @@ export async function claimKeys(tx: pg.ClientBase, schema: string, wanted: reado
     values: [wanted.map((once) => JSON.stringify([schema, once.callerId, once.route, once.key]))],
   })
   // A statement of its own: its snapshot has to be younger than the locks.
-  const kept = await tx.query<Answer & { fingerprint: string; no: string }>({
+  const kept = await tx.query<(Answer | { status: null }) & { fingerprint: string; no: string }>({
     name: 'find-idempotency-keys',
     text: `select wanted.no, fingerprint, status, location, etag, body
              from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as wanted (caller_id, route, key, no),
@@ -72,7 +72,8 @@ export async function claimKeys(tx: pg.ClientBase, schema: string, wanted: reado
     const row = answers.get(i) // committed: who holds the lock is another repeat
     if (!row) return { kind: locks.rows[i]?.free ? 'claimed' : 'request-in-progress' }
     const { fingerprint, ...answer } = row
-    return fingerprint === once.fingerprint ? { kind: 'replay', answer } : { kind: 'idempotency-key-reused' }
+    if (fingerprint !== once.fingerprint) return { kind: 'idempotency-key-reused' }
+    return answer.status === null ? { kind: 'request-in-progress' } : { kind: 'replay', answer }
   })
 }
 
@@ -82,11 +83,14 @@ export async function claimKey(tx: pg.ClientBase, schema: string, once: Once): P
   return claim
 }
 
-/** Keeps the answers of claimed keys; they commit with their effects or not at all. Only expired rows can be in the way. */
+/**
+ * Keeps the answers of claimed keys; they commit with their effects or not at all. Only expired rows can be in the way. An effect
+ * that takes more than one transaction keeps its key without an answer in the first, and `settleKey`s it in the last.
+ */
 export async function keepAnswers(
   tx: pg.ClientBase,
   schema: string,
-  kept: readonly { once: Once; answer: Answer }[],
+  kept: readonly { once: Once; answer: Answer | undefined }[],
 ): Promise<void> {
   await tx.query({
     name: 'keep-idempotency-keys',
@@ -100,12 +104,32 @@ export async function keepAnswers(
       kept.map(({ once }) => once.route),
       kept.map(({ once }) => once.key),
       kept.map(({ once }) => once.fingerprint),
-      kept.map(({ answer }) => answer.status),
-      kept.map(({ answer }) => answer.location),
-      kept.map(({ answer }) => answer.etag),
-      kept.map(({ answer }) => answer.body),
+      kept.map(({ answer }) => answer?.status),
+      kept.map(({ answer }) => answer?.location),
+      kept.map(({ answer }) => answer?.etag),
+      kept.map(({ answer }) => answer?.body),
     ],
   })
+}
+
+/** Gives a key without an answer the one that its repeats get, or frees it when there is none: a refusal is not remembered. */
+export async function settleKey(
+  tx: pg.ClientBase,
+  schema: string,
+  { callerId, route, key }: Omit<Once, 'fingerprint'>,
+  answer: Answer | undefined,
+): Promise<void> {
+  const unanswered = 'where caller_id = $1 and route = $2 and key = $3 and status is null'
+  const id = [callerId, route, key]
+  await tx.query(
+    answer
+      ? {
+          name: 'answer-idempotency-key',
+          text: `update ${schema}.idempotency_keys set status = $4, location = $5, etag = $6, body = $7 ${unanswered}`,
+          values: [...id, answer.status, answer.location, answer.etag, answer.body],
+        }
+      : { name: 'free-idempotency-key', text: `delete from ${schema}.idempotency_keys ${unanswered}`, values: id },
+  )
 }
 
 /** A bounded bite of expired keys; any replica may run it. Answers how many went. */

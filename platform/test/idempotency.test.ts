@@ -7,6 +7,7 @@ import {
   fingerprintOf,
   keepAnswers,
   onceInTransaction,
+  settleKey,
   sweepExpiredKeys,
   type Answer,
   type Claim,
@@ -269,6 +270,60 @@ describe('many keys in one transaction', () => {
     const kept = answers.map((answer) => ({ once: aRequest({ key: `a"b\\${randomUUID()}` }), answer }))
     await keep(...kept)
     expect(await claim(...kept.map(({ once }) => once))).toEqual(answers.map((answer) => ({ kind: 'replay', answer })))
+  })
+})
+
+describe('a key whose effect takes more than one transaction', () => {
+  // The table of a service that has such effects: its keys may be without an answer.
+  let orders: pg.Pool
+  beforeAll(() => {
+    orders = openPool({
+      connectionString: database.urls.orders,
+      max: 3,
+      applicationName: 'keys',
+      onError: () => undefined,
+    })
+  })
+  afterAll(() => orders.end())
+
+  const committed = <T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> =>
+    inTransaction(orders, async (tx) => ok(await work(tx))).then((result) => {
+      if (!result.ok) throw new Error('refused')
+      return result.value
+    })
+  const claim = (once: Once) => committed(async (tx) => (await claimKeys(tx, 'orders', [once]))[0])
+  const begin = (once: Once) =>
+    committed(async (tx) => {
+      expect(await claimKeys(tx, 'orders', [once])).toEqual([{ kind: 'claimed' }])
+      await keepAnswers(tx, 'orders', [{ once, answer: undefined }])
+    })
+  const settle = (once: Once, answer: Answer | undefined) => committed((tx) => settleKey(tx, 'orders', once, answer))
+
+  test('is in progress until it has an answer, which then stays', async () => {
+    const [once, neighbour] = [aRequest(), aRequest()]
+    await begin(once)
+    await begin(neighbour)
+    expect([await claim(once), await claim({ ...once, fingerprint: 'f2' })]).toEqual([
+      { kind: 'request-in-progress' },
+      { kind: 'idempotency-key-reused' },
+    ])
+    await settle(once, anAnswer('done'))
+    await settle(once, anAnswer('done again'))
+    await settle(once, undefined)
+    expect(await claim(once)).toEqual({ kind: 'replay', answer: anAnswer('done') })
+    expect(await claim(neighbour)).toEqual({ kind: 'request-in-progress' })
+  })
+
+  test('is free again when its effect was refused, and after 24 hours', async () => {
+    const [refused, forgotten] = [aRequest(), aRequest()]
+    await begin(refused)
+    await begin(forgotten)
+    await settle(refused, undefined)
+    await database.owner.query(
+      `update orders.idempotency_keys set created_at = now() - interval '24 hours' where key = $1`,
+      [forgotten.key],
+    )
+    for (const once of [refused, forgotten]) await begin({ ...once, fingerprint: 'f2' })
   })
 })
 
