@@ -40,12 +40,9 @@ const ImageUrl = text(1, 2000)
   .regex(HTTP_URL, { message: 'must be an http(s) URL', abort: true })
   .refine((url) => URL.canParse(url), 'must be an http(s) URL')
   .meta({ format: 'uri' })
-const ImageUrls = z
-  .array(ImageUrl)
-  .max(10)
-  .meta({
-    description: 'Where its pictures are, the most telling one first. Nobody here looks whether they are there.',
-  })
+const ImageUrls = z.array(ImageUrl).max(10).meta({
+  description: 'Where its pictures are, the most telling one first. Nobody here looks whether they are there.',
+})
 const Note = text(1, 500).nullable()
 
 const EXAMPLE_PRODUCT = {
@@ -216,7 +213,7 @@ export const StockMovement = z
     }),
     note: z.string().nullable(),
     orderId: Id.nullable(),
-    actorId: Id.meta({ description: 'The user who caused it.' }),
+    actorId: Id.nullable().meta({ description: '`null`: nobody did, an order was not paid in time.' }),
     createdAt: Timestamp,
   })
   .meta({
