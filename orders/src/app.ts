@@ -16,12 +16,13 @@ export function ordersApp(options: {
   now: Clock
   newId: () => string
   currency: string
+  holdMinutes: number
   authenticate: Authenticate
   idempotencySecret: string
   log: Logger
   operations?: Operations
 }): App {
-  const { orders, carts, now, newId, currency, ...http } = options
+  const { orders, carts, now, newId, currency, holdMinutes, ...http } = options
   return httpApp({
     ...http,
     routes,
@@ -33,6 +34,7 @@ export function ordersApp(options: {
       cancelOrder: makeCancelOrder({ orders, now }),
       carts,
       currency,
+      holdMinutes,
     },
   })
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { uuidv7 } from 'uuidv7'
+import type { OrderStore } from '../src/application/ports'
 import { placedOrder, sellersOf, type Order } from '../src/domain/order'
 import type { Payment } from '../src/domain/payment'
 import { SHIPMENT_STATUSES, type ShipmentStatus } from '../src/domain/shipment'
@@ -17,6 +18,21 @@ export const NOW = new Date('2026-11-21T08:30:00.000Z')
 export const LATER = new Date('2026-11-21T09:00:00.000Z')
 
 export type Step = (order: Order) => Result<OrderChange, unknown>
+export type State = { status: Order['status']; payment: Payment['status'] }
+export const CANCELLED_STATES = (['UNPAID', 'PENDING', 'FAILED', 'REFUND_PENDING', 'REFUNDED'] as const).map(
+  (payment): State => ({ status: 'CANCELLED', payment }),
+)
+export const PLACED_STATES = (['UNPAID', 'PENDING', 'FAILED'] as const).map((payment): State => ({
+  status: 'PLACED',
+  payment,
+}))
+const PAID_STATES = (['PAID', 'PACKED', 'OUT_FOR_DELIVERY', 'DELIVERED'] as const).map((status): State => ({
+  status,
+  payment: 'PAID',
+}))
+/** All that an order can be in. */
+export const STATES = [...PLACED_STATES, ...PAID_STATES, ...CANCELLED_STATES]
+
 type Aim = { status?: Order['status']; payment?: Payment['status']; at?: Date }
 
 const CARD = { brand: 'visa', last4: '4242' }
@@ -58,6 +74,17 @@ export function apply(order: Order, step: Step): Order {
   const result = step(order)
   if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.error)}`)
   return result.value.order
+}
+
+/** Takes an order of a store to a state, as its buyer. */
+export async function bring(store: OrderStore, order: Order, aim: Aim): Promise<Order> {
+  let reached = order
+  for (const step of stepsTo(aim)) {
+    const result = await store.update(order.id, order.buyerId, step)
+    if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.error)}`)
+    reached = result.value
+  }
+  return reached
 }
 
 /** Two units for 150 cents from each seller. */

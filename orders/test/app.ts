@@ -15,21 +15,24 @@ import { catalogue, poolOf } from './shop'
 export type Service = Awaited<ReturnType<typeof startOrders>>
 
 /** The orders service on a database of its own; every answer is held to the OpenAPI document, the books are checked at the end. */
-export async function startOrders({ connections = 10, store = batchingOrderStore } = {}) {
+export async function startOrders({ connections = 10, store = batchingOrderStore, holdMinutes = 30 } = {}) {
   const database = await createDatabase()
   const pool = poolOf(database.urls.orders, connections)
+  const orders = store(pool)
   const app = ordersApp({
-    orders: store(pool),
+    orders,
     carts: postgresCartStore(pool),
     now: () => new Date(),
     newId: uuidv7,
     currency: 'USD',
+    holdMinutes,
     authenticate,
     idempotencySecret: 'a secret of the tests, long enough to be one',
     log: makeLog('orders', 'silent'),
   })
   return {
     app,
+    orders,
     pool,
     owner: database.owner,
     ...catalogue(database.owner),

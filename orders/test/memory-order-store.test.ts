@@ -8,6 +8,8 @@ import {
 } from '../src/adapters/memory/order-store'
 import { cartStoreContract } from './cart-store.contract'
 import { checkoutContract } from './checkout.contract'
+import { orderLifeContract } from './order-life.contract'
+import { orderQueriesContract } from './order-queries.contract'
 import { orderStoreContract, type World } from './order-store.contract'
 
 function open(): Promise<World> {
@@ -18,8 +20,8 @@ function open(): Promise<World> {
   return Promise.resolve({
     store: memoryOrderStore(products, movements, carts),
     carts: memoryCartStore(products, carts),
-    addProduct: ({ available, priceCents = 100, active = true, name = 'Thing' }) => {
-      const product = { id: randomUUID(), sellerId: randomUUID(), name, priceCents, active, available }
+    addProduct: ({ available, priceCents = 100, active = true, name = 'Thing', sellerId = randomUUID() }) => {
+      const product = { id: randomUUID(), sellerId, name, priceCents, active, available }
       products.set(product.id, product)
       return Promise.resolve(product)
     },
@@ -30,6 +32,11 @@ function open(): Promise<World> {
   })
 }
 
-orderStoreContract('memory', open)
-checkoutContract('memory', open)
-cartStoreContract('memory', open)
+for (const contract of [
+  orderStoreContract,
+  checkoutContract,
+  cartStoreContract,
+  orderLifeContract,
+  orderQueriesContract,
+])
+  contract('memory', open)

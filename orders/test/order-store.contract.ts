@@ -4,8 +4,15 @@ import type { CartStore, Once, OrderStore, Placement } from '../src/application/
 import type { Order } from '../src/domain/order'
 import { err, ok } from '../src/domain/result'
 import { cancel } from '../src/domain/transitions'
+import { LATER, NOW } from './an-order'
 
-export type Movement = { productId: string; orderId: string | null; delta: number; reason: string; actorId: string }
+export type Movement = {
+  productId: string
+  orderId: string | null
+  delta: number
+  reason: string
+  actorId: string | null
+}
 
 /** A store, the carts that it places, and the hands to arrange and inspect what lies beside it. */
 export type World = {
@@ -16,6 +23,7 @@ export type World = {
     priceCents?: number
     active?: boolean
     name?: string
+    sellerId?: string
   }) => Promise<{ id: string; sellerId: string }>
   setPrice: (productId: string, priceCents: number) => Promise<void>
   takeOffSale: (productId: string) => Promise<void>
@@ -23,9 +31,6 @@ export type World = {
   /** Of this product, oldest first, the first receipt left out. */
   movements: (productId: string) => Promise<Movement[]>
 }
-
-const NOW = new Date('2026-11-21T08:30:00.000Z')
-const LATER = new Date('2026-11-21T09:00:00.000Z')
 
 export const aPlacement = (placement: Partial<Placement> & Pick<Placement, 'lines'>): Placement => ({
   id: uuidv7(),
@@ -37,6 +42,12 @@ export const aPlacement = (placement: Partial<Placement> & Pick<Placement, 'line
   once: undefined,
   ...placement,
 })
+
+export async function placed(store: OrderStore, placement: Placement): Promise<Order> {
+  const result = await store.place(placement)
+  if (!result.ok || result.value.repeated) throw new Error(`not placed: ${JSON.stringify(result)}`)
+  return result.value.order
+}
 
 export const onceFor = (once: Partial<Once> = {}): Once => ({
   callerId: randomUUID(),
@@ -56,12 +67,6 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
       store = world.store
     })
 
-    const placed = async (placement: Placement): Promise<Order> => {
-      const result = await store.place(placement)
-      if (!result.ok || result.value.repeated) throw new Error(`not placed: ${JSON.stringify(result)}`)
-      return result.value.order
-    }
-
     test('a placed order takes its stock, writes the ledger and can be found as it was answered', async () => {
       const product = await world.addProduct({ available: 5, priceCents: 250, name: 'Mug' })
       const neighbour = await world.addProduct({ available: 5 })
@@ -70,7 +75,7 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
         shippingAddress: '1 Main St',
         notes: 'Ring twice',
       })
-      const order = await placed(placement)
+      const order = await placed(store, placement)
       expect(order).toEqual({
         id: placement.id,
         buyerId: placement.buyerId,
@@ -97,16 +102,16 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
     test('lines keep the order in which they were asked for', async () => {
       const products = await Promise.all([1, 2, 3].map(() => world.addProduct({ available: 1 })))
       const lines = products.map(({ id }) => ({ productId: id, quantity: 1 })).reverse()
-      const order = await placed(aPlacement({ lines }))
+      const order = await placed(store, aPlacement({ lines }))
       expect(order.lines.map((line) => line.productId)).toEqual(lines.map((line) => line.productId))
       expect((await store.find(order.id))?.lines).toEqual(order.lines)
     })
 
     test('a later price changes no order', async () => {
       const product = await world.addProduct({ available: 2, priceCents: 100 })
-      const before = await placed(aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
+      const before = await placed(store, aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
       await world.setPrice(product.id, 900)
-      const after = await placed(aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
+      const after = await placed(store, aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
       const prices = await Promise.all(
         [before, after].map(async ({ id }) => (await store.find(id))?.lines[0]?.unitPriceCents),
       )
@@ -120,7 +125,7 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
         { productId: plenty.id, quantity: 3 },
         { productId: scarce.id, quantity: 1 },
       ]
-      await placed(aPlacement({ lines }))
+      await placed(store, aPlacement({ lines }))
       const refused = aPlacement({ lines })
       expect(await store.place(refused)).toEqual(
         err({ code: 'insufficient-stock', shortages: [{ productId: scarce.id, requested: 1, available: 0 }] }),
@@ -171,10 +176,10 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
       const once = onceFor()
       const placement = (more: Partial<Once>) =>
         aPlacement({ lines: [{ productId: product.id, quantity: 1 }], once: { ...once, ...more } })
-      await placed(placement({}))
+      await placed(store, placement({}))
       expect(await store.place(placement({ fingerprint: 'other' }))).toEqual(err({ code: 'idempotency-key-reused' }))
-      await placed(placement({ callerId: randomUUID() }))
-      await placed(placement({ route: 'POST /elsewhere' }))
+      await placed(store, placement({ callerId: randomUUID() }))
+      await placed(store, placement({ route: 'POST /elsewhere' }))
       expect(await world.available(product.id)).toBe(2)
     })
 
@@ -184,6 +189,7 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
       const tooMuch = aPlacement({ lines: [{ productId: product.id, quantity: 2 }], once })
       expect(await store.place(tooMuch)).toMatchObject({ ok: false, error: { code: 'insufficient-stock' } })
       await placed(
+        store,
         aPlacement({ lines: [{ productId: product.id, quantity: 1 }], once: { ...once, fingerprint: 'corrected' } }),
       )
       expect(await world.available(product.id)).toBe(0)
@@ -191,8 +197,8 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
 
     test('a cancelled order gives its stock back, once', async () => {
       const product = await world.addProduct({ available: 3 })
-      const order = await placed(aPlacement({ lines: [{ productId: product.id, quantity: 2 }] }))
-      const neighbour = await placed(aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
+      const order = await placed(store, aPlacement({ lines: [{ productId: product.id, quantity: 2 }] }))
+      const neighbour = await placed(store, aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
       const cancelled = { ...order, status: 'CANCELLED', version: 2, updatedAt: LATER }
       const again = () => store.update(order.id, order.buyerId, (current) => cancel(current, LATER))
       expect([await again(), await again()]).toEqual([ok(cancelled), ok(cancelled)])
@@ -208,7 +214,7 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
 
     test('a refused decision keeps everything, and an unknown order is not found', async () => {
       const product = await world.addProduct({ available: 3 })
-      const order = await placed(aPlacement({ lines: [{ productId: product.id, quantity: 2 }] }))
+      const order = await placed(store, aPlacement({ lines: [{ productId: product.id, quantity: 2 }] }))
       expect(await store.update(order.id, order.buyerId, () => err({ code: 'no' as const }))).toEqual(
         err({ code: 'no' }),
       )
@@ -221,7 +227,7 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
 
     test('an order that was handed out is a copy', async () => {
       const product = await world.addProduct({ available: 3 })
-      const order = await placed(aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
+      const order = await placed(store, aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
       const found = await store.find(order.id)
       Object.assign(found?.lines[0] ?? {}, { quantity: 99 })
       expect((await store.find(order.id))?.lines[0]?.quantity).toBe(1)
@@ -232,8 +238,8 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
       const buyerId = randomUUID()
       const orders: Order[] = []
       for (let n = 0; n < 3; n++)
-        orders.push(await placed(aPlacement({ buyerId, lines: [{ productId: product.id, quantity: 1 }] })))
-      await placed(aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
+        orders.push(await placed(store, aPlacement({ buyerId, lines: [{ productId: product.id, quantity: 1 }] })))
+      await placed(store, aPlacement({ lines: [{ productId: product.id, quantity: 1 }] }))
       const [oldest, middle, newest] = orders.map((order) => order.id)
       const ids = async (query: Partial<Parameters<OrderStore['list']>[0]>) =>
         (await store.list({ buyerId, status: undefined, after: undefined, limit: 10, ...query })).map(

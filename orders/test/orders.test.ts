@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import type { Order } from '../src/domain/order'
+import { bring } from './an-order'
 import { aCaller, startOrders, type Service } from './app'
 
 let shop: Service
@@ -48,7 +50,7 @@ test('a buyer places an order, reads it back and finds it in the list', async ()
     currency: 'USD',
     shippingAddress: '1 Main St',
     notes: 'Ring twice',
-    holdUntil: null,
+    holdUntil: new Date(Date.parse(placed.body.createdAt) + 30 * 60_000).toISOString(),
     createdAt: placed.body.updatedAt,
     updatedAt: expect.any(String),
   })
@@ -220,11 +222,34 @@ test('cancelling gives the stock back once and may be repeated', async () => {
   const order = await buyer.order([[id, 2]])
   const first = await buyer.post(`/orders/${order.body.id}/cancel`)
   expect(first.status).toBe(200)
-  expect(first.body).toEqual({ ...order.body, status: 'CANCELLED', updatedAt: first.body.updatedAt })
+  expect(first.body).toEqual({ ...order.body, status: 'CANCELLED', holdUntil: null, updatedAt: first.body.updatedAt })
   const second = await buyer.post(`/orders/${order.body.id}/cancel`)
   expect([second.status, second.body]).toEqual([200, first.body])
   expect(await shop.available(id)).toBe(3)
 })
+
+test.each(['PACKED', 'OUT_FOR_DELIVERY', 'DELIVERED'] as const)(
+  'an order that is %s is not cancelled any more',
+  async (status) => {
+    const buyer = aBuyer()
+    const { id } = await shop.addProduct({ available: 1 })
+    const { body } = await buyer.order([[id, 1]])
+    const order = (await shop.orders.find(body.id)) as Order
+    await bring(shop.orders, order, { status })
+    expect((await buyer.get(`/orders/${body.id}`)).body).toMatchObject({
+      status,
+      paymentStatus: 'PAID',
+      holdUntil: null,
+    })
+    const refused = await buyer.post(`/orders/${body.id}/cancel`)
+    expect([refused.status, refused.body.code, refused.body.orderStatus]).toEqual([
+      409,
+      'order-not-cancellable',
+      status,
+    ])
+    expect(await shop.available(id)).toBe(0)
+  },
+)
 
 test('pages walk through all orders once while new ones arrive, and a cursor fits only its list', async () => {
   const buyer = aBuyer()

@@ -1,11 +1,16 @@
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
+import { raceThroughGate } from '../../tests/support/gate'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
 import { postgresOrderStore } from '../src/adapters/postgres/order-store'
+import type { OrderStore } from '../src/application/ports'
+import { expire } from '../src/domain/transitions'
 import { cartStoreContract } from './cart-store.contract'
 import { checkoutContract } from './checkout.contract'
-import { orderStoreContract } from './order-store.contract'
+import { orderLifeContract } from './order-life.contract'
+import { orderQueriesContract } from './order-queries.contract'
+import { aPlacement, orderStoreContract, placed } from './order-store.contract'
 import { catalogue, poolOf } from './shop'
 
 let database: TestDatabase
@@ -23,11 +28,58 @@ afterAll(async () => {
   expect(unbalanced).toEqual([])
 })
 
+/** So long ago that nothing else is due by then. */
+const LONG_AGO = new Date('1999-01-01T00:00:00.000Z')
+
+async function unpaidOrders(store: OrderStore, count: number) {
+  const { id } = await catalogue(database.owner).addProduct({ available: count })
+  const orders = []
+  for (let n = 0; n < count; n++) {
+    const placedAt = new Date(LONG_AGO.getTime() + n)
+    orders.push(await placed(store, aPlacement({ lines: [{ productId: id, quantity: 1 }], placedAt })))
+  }
+  return { productId: id, orders }
+}
+const expireNext = (store: OrderStore) =>
+  store.updateNextPlaced(new Date(LONG_AGO.getTime() + 1_000), (order) => expire(order, 30, new Date()))
+
+test('an order that somebody holds is left for later, and the next one is taken without a wait', async () => {
+  const store = postgresOrderStore(pool)
+  const { orders } = await unpaidOrders(store, 2)
+  const [held, free] = orders
+  const holder = await database.owner.connect()
+  await holder.query('begin')
+  await holder.query('select from orders.orders where id = $1 for update', [held?.id])
+  expect(await expireNext(store)).toMatchObject({ ok: true, value: { id: free?.id, status: 'CANCELLED' } })
+  expect(await expireNext(store)).toEqual({ ok: true, value: undefined })
+  await holder.query('commit')
+  holder.release()
+  expect(await expireNext(store)).toMatchObject({ ok: true, value: { id: held?.id } })
+})
+
+test('many that look for unpaid orders at once share them: each order is taken once, and its stock comes back once', async () => {
+  const store = postgresOrderStore(pool)
+  const { productId, orders } = await unpaidOrders(store, 10)
+  const sweep = async (): Promise<string[]> => {
+    const next = await expireNext(store)
+    return next.ok && next.value ? [next.value.id, ...(await sweep())] : []
+  }
+  // They meet in front of the product, where each stands with an order of its own in hand.
+  const race = await raceThroughGate(
+    database.owner,
+    { text: 'select from products.inventory where product_id = $1 for update', values: [productId] },
+    [sweep, sweep, sweep, sweep],
+  )
+  const taken = race.flatMap((result) => (result.status === 'fulfilled' ? result.value : [String(result.reason)]))
+  expect(taken.sort()).toEqual(orders.map(({ id }) => id).sort())
+  expect(await catalogue(database.owner).available(productId)).toBe(10)
+})
+
 const opened = (store: typeof postgresOrderStore) => () =>
   Promise.resolve({ ...catalogue(database.owner), carts: postgresCartStore(pool), store: store(pool) })
 
 for (const [name, store] of Object.entries({ postgres: postgresOrderStore, batching: batchingOrderStore })) {
-  orderStoreContract(name, opened(store))
-  checkoutContract(name, opened(store))
+  for (const contract of [orderStoreContract, checkoutContract, orderLifeContract, orderQueriesContract])
+    contract(name, opened(store))
 }
 cartStoreContract('postgres', opened(postgresOrderStore))

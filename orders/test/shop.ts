@@ -32,8 +32,8 @@ export function aMemoryShop(stocks: readonly number[]) {
 /** Arranges the catalogue's side of the database as its owner, in the way the products service does: stock comes with a movement. */
 export function catalogue(owner: pg.Pool): Omit<World, 'store' | 'carts'> {
   return {
-    addProduct: async ({ available, priceCents = 100, active = true, name = 'Thing' }) => {
-      const [id, sellerId] = [uuidv7(), randomUUID()]
+    addProduct: async ({ available, priceCents = 100, active = true, name = 'Thing', sellerId = randomUUID() }) => {
+      const id = uuidv7()
       await owner.query(
         'insert into products.products (id, seller_id, name, price_cents, status) values ($1, $2, $3, $4, $5)',
         [id, sellerId, name, priceCents, active ? 'ACTIVE' : 'DISABLED'],

@@ -4,26 +4,12 @@ import { err, ok } from '../src/domain/result'
 import { SHIPMENT_STATUSES, type Shipment } from '../src/domain/shipment'
 import { firstEntry, trackingBetween } from '../src/domain/tracking'
 import { cancel, expire, finishPayment, finishRefund, moveShipment, startPayment } from '../src/domain/transitions'
-import { LATER, NOW, anOrder, apply } from './an-order'
+import { CANCELLED_STATES, LATER, NOW, PLACED_STATES, STATES, anOrder, apply } from './an-order'
 
 const AFTER = new Date('2026-11-21T10:00:00.000Z')
 const attempt = { id: 'try', card: { brand: 'visa', last4: '4242' } }
 const attemptOf = (order: Order) => ('attempt' in order.payment ? order.payment.attempt : undefined)
 const next = (order: Order) => ({ version: order.version + 1, updatedAt: AFTER })
-
-type State = { status: Order['status']; payment: Payment['status'] }
-const CANCELLED_STATES = (['UNPAID', 'PENDING', 'FAILED', 'REFUND_PENDING', 'REFUNDED'] as const).map(
-  (payment): State => ({ status: 'CANCELLED', payment }),
-)
-const PLACED_STATES = (['UNPAID', 'PENDING', 'FAILED'] as const).map((payment): State => ({
-  status: 'PLACED',
-  payment,
-}))
-const PAID_STATES = (['PAID', 'PACKED', 'OUT_FOR_DELIVERY', 'DELIVERED'] as const).map((status): State => ({
-  status,
-  payment: 'PAID',
-}))
-const STATES = [...PLACED_STATES, ...PAID_STATES, ...CANCELLED_STATES]
 
 describe('paying', () => {
   test.each(['UNPAID', 'FAILED'] as const)('an order whose payment is %s can be paid', (payment) => {

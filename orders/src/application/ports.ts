@@ -1,7 +1,8 @@
 import type { Cart } from '../domain/cart'
-import type { Order, RequestedLine } from '../domain/order'
+import type { Order, RequestedLine, Sale } from '../domain/order'
 import type { Result } from '../domain/result'
-import type { OrderChange } from '../domain/transitions'
+import type { TrackingEntry } from '../domain/tracking'
+import type { OrderChange, PaymentStarted } from '../domain/transitions'
 
 export type Clock = () => Date
 
@@ -26,6 +27,9 @@ export type Once = {
   receipt: (order: Order) => Receipt
 }
 
+/** The same right where the effect takes more than one transaction: until the last of them there is no receipt. */
+export type KeyClaim = Omit<Once, 'receipt'>
+
 /** An order to be recorded, stock taken with it. */
 export type Placement = {
   id: string
@@ -46,6 +50,8 @@ export type Placed =
 /** `cart-empty` only when the cart was to be placed. */
 export type PlacementRefusal = ProductUnavailable | InsufficientStock | KeyRefusal | CartEmpty
 
+export type Begun = { repeated: false; order: Order } | { repeated: true; receipt: Receipt }
+
 export type OrderQuery = {
   buyerId: string
   status: Order['status'] | undefined
@@ -53,6 +59,52 @@ export type OrderQuery = {
   after: string | undefined
   limit: number
 }
+
+export type SalesQuery = {
+  sellerId: string
+  status: Order['status'] | undefined
+  /** Id of the last order of the page before. */
+  after: string | undefined
+  limit: number
+}
+
+export type TrackingQuery = {
+  orderId: string
+  /** Whose shipment's entries are wanted beside those of the order; all shipments' when undefined. */
+  sellerId: string | undefined
+  /** `no` of the last entry of the page before. */
+  after: number | undefined
+  limit: number
+}
+
+/** `no` counts an order's entries from 0, in the order of time. */
+export type NumberedEntry = TrackingEntry & { no: number }
+
+export type SummaryQuery = {
+  sellerId: string
+  /** First and last UTC day, `YYYY-MM-DD`; open when undefined. */
+  from: string | undefined
+  to: string | undefined
+  /** Day and product of the last row of the page before. */
+  after: { day: string; productId: string } | undefined
+  limit: number
+}
+
+/** What a seller sold of a product in the orders that were paid on a UTC day; the name is that of the last of them. */
+export type ProductDay = {
+  day: string
+  productId: string
+  name: string
+  /** Units and revenue of those that stand. */
+  units: number
+  revenueCents: number
+  /** Units of those that were cancelled after they were paid. */
+  cancelledUnits: number
+}
+
+/** What has been open since `until` or longer, the oldest first. */
+export type OpenSince = { until: Date; limit: number }
+export type OpenPayment = { orderId: string; paymentId: string }
 
 /** Keeps orders together with the stock that they take. */
 export type OrderStore = {
@@ -65,18 +117,55 @@ export type OrderStore = {
 
   /**
    * Applies `decide` to the order as it is now and keeps what it returns, stock included, in one transaction: two callers never
-   * decide from the same version. `actorId` answers for the stock that goes back. Returning the order itself keeps it untouched.
+   * decide from the same version. `actorId` answers for the stock that goes back, null is the shop. Returning the order itself
+   * keeps it untouched. When the change settles the payment that `begin` kept with a key, `receipt` is what its repeats get; the
+   * key is free again where there is none.
    */
   update: <E>(
     id: string,
-    actorId: string,
+    actorId: string | null,
     decide: (order: Order) => Result<OrderChange, E>,
+    receipt?: (order: Order) => Receipt | undefined,
   ) => Promise<Result<Order, E | OrderNotFound>>
+
+  /**
+   * Starts a payment, which an `update` settles: claims the key, applies `decide` and keeps the attempt and the key together. Until
+   * it is settled the key is in progress for everybody. A repeat of what is settled gets its receipt and starts nothing.
+   */
+  begin: <E>(
+    id: string,
+    once: KeyClaim | undefined,
+    decide: (order: Order) => Result<PaymentStarted, E>,
+  ) => Promise<Result<Begun, E | OrderNotFound | KeyRefusal>>
+
+  /**
+   * `update` for the oldest order that has been PLACED since `until` or longer and that nobody holds at this moment; undefined when
+   * there is none. Any number of callers share the work without waiting for each other.
+   */
+  updateNextPlaced: <E>(
+    until: Date,
+    decide: (order: Order) => Result<OrderChange, E>,
+  ) => Promise<Result<Order | undefined, E>>
 
   find: (id: string) => Promise<Order | undefined>
 
   /** Newest first. */
   list: (query: OrderQuery) => Promise<Order[]>
+
+  /** Orders with a line of the seller's, newest first. */
+  sales: (query: SalesQuery) => Promise<Sale[]>
+
+  /** By day and product. */
+  salesSummary: (query: SummaryQuery) => Promise<ProductDay[]>
+
+  /** Oldest first; that the order was placed is the first entry. Nothing of an unknown order. */
+  tracking: (query: TrackingQuery) => Promise<NumberedEntry[]>
+
+  /** Charges whose outcome is not known. */
+  pendingPayments: (since: OpenSince) => Promise<OpenPayment[]>
+
+  /** Refunds that the gateway has not confirmed. */
+  pendingRefunds: (since: OpenSince) => Promise<OpenPayment[]>
 }
 
 /** Of a card, on its way to the gateway; kept nowhere and logged nowhere. Digits only, and checked before. */

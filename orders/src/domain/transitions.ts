@@ -8,7 +8,7 @@ import {
   type PlacedOrder,
   type RequestedLine,
 } from './order'
-import type { Card, AttemptOutcome, Payment } from './payment'
+import type { AttemptOutcome, Card, Payment, Pending } from './payment'
 import { err, ok, type Result } from './result'
 import { isUnpacked, nextStep, statusOf, type Shipment, type ShipmentStatus } from './shipment'
 
@@ -29,18 +29,22 @@ export type OrderNotPayable = { code: 'order-not-payable'; status: 'CANCELLED' }
 export type OrderAlreadyPaid = { code: 'order-already-paid'; status: PaidOrder['status'] }
 export type PaymentInProgress = { code: 'payment-in-progress'; status: 'PLACED' }
 
+/** An order with a charge that the gateway is to be asked for. */
+export type PaymentStarted = { order: PlacedOrder & { payment: Pending }; returned: readonly [] }
+
 /** To be kept before the gateway is asked to charge: `attempt.id` is what it will know the charge by. */
 export function startPayment(
   order: Order,
   attempt: { id: string; card: Card },
   now: Date,
-): Result<OrderChange, OrderNotPayable | OrderAlreadyPaid | PaymentInProgress> {
+): Result<PaymentStarted, OrderNotPayable | OrderAlreadyPaid | PaymentInProgress> {
   if (order.status === 'CANCELLED') return err({ code: 'order-not-payable', status: order.status })
   if (order.status !== 'PLACED') return err({ code: 'order-already-paid', status: order.status })
   if (order.payment.status === 'PENDING') return err({ code: 'payment-in-progress', status: order.status })
   const { id, card } = attempt
   const pending = { id, card, amountCents: totalCents(order), requestedAt: now }
-  return ok({ order: changed(order, { payment: { status: 'PENDING', attempt: pending } }, now), returned: [] })
+  const payment: Pending = { status: 'PENDING', attempt: pending }
+  return ok({ order: { ...order, payment, version: order.version + 1, updatedAt: now }, returned: [] })
 }
 
 /**

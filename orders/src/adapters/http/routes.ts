@@ -15,19 +15,22 @@ export type UseCases = CartDeps & {
   readOrder: ReadOrder
   listOrders: OrderStore['list']
   cancelOrder: CancelOrder
+  /** How long an order waits for its payment; 0 is for ever. */
+  holdMinutes: number
 }
 
 const route = routesOf<UseCases>()(TABLE)
 const buyers = { roles: ['BUYER'] } as const
 
-const created = (order: DomainOrder) =>
-  reply(201, orderView(order), { Location: `/orders/${order.id}`, ETag: orderTag(order) })
-const shown = (order: DomainOrder) => reply(200, orderView(order), { ETag: orderTag(order) })
+const created = (order: DomainOrder, holdMinutes: number) =>
+  reply(201, orderView(order, holdMinutes), { Location: `/orders/${order.id}`, ETag: orderTag(order) })
+const shown = (order: DomainOrder, holdMinutes: number) =>
+  reply(200, orderView(order, holdMinutes), { ETag: orderTag(order) })
 
 /** The order, or for a key the answer as it is kept. */
-const answered = (placed: Placed) => {
+const answered = (placed: Placed, holdMinutes: number) => {
   if (placed.repeated) return { answer: placed.receipt, replayed: true }
-  return placed.receipt ? { answer: placed.receipt, replayed: false } : created(placed.order)
+  return placed.receipt ? { answer: placed.receipt, replayed: false } : created(placed.order, holdMinutes)
 }
 const termsOf = ({ shippingAddress, notes }: z.output<typeof CheckoutBody>) => ({
   shippingAddress: shippingAddress ?? null,
@@ -51,14 +54,14 @@ const orderRoutes = [
       responses: { 201: { description: 'The order.', body: Order, headers: ['Location', 'ETag'] } },
       problems: ['insufficient-stock', 'product-unavailable'],
     },
-    async ({ body, caller, once, render }, { placeOrder }) => {
+    async ({ body, caller, once, render }, { placeOrder, holdMinutes }) => {
       const placed = await placeOrder({
         ...termsOf(body),
         buyerId: caller.id,
         lines: body.items,
-        once: once && { ...once, receipt: (order) => render(created(order)) },
+        once: once && { ...once, receipt: (order) => render(created(order, holdMinutes)) },
       })
-      if (placed.ok) return answered(placed.value)
+      if (placed.ok) return answered(placed.value, holdMinutes)
       return refused(
         placed.error,
         body.items.map((item) => item.productId),
@@ -82,14 +85,14 @@ const orderRoutes = [
       responses: { 201: { description: 'The order.', body: Order, headers: ['Location', 'ETag'] } },
       problems: ['cart-empty', 'insufficient-stock', 'product-unavailable'],
     },
-    async ({ body, caller, once, render }, { placeOrder }) => {
+    async ({ body, caller, once, render }, { placeOrder, holdMinutes }) => {
       const placed = await placeOrder({
         ...termsOf(body),
         buyerId: caller.id,
         lines: 'cart',
-        once: once && { ...once, receipt: (order) => render(created(order)) },
+        once: once && { ...once, receipt: (order) => render(created(order, holdMinutes)) },
       })
-      return placed.ok ? answered(placed.value) : refused(placed.error)
+      return placed.ok ? answered(placed.value, holdMinutes) : refused(placed.error)
     },
   ),
   route(
@@ -105,13 +108,18 @@ const orderRoutes = [
       responses: { 200: { description: 'A page of orders.', body: OrderPage } },
       problems: [],
     },
-    async ({ query: { status, cursor, limit }, caller }, { listOrders }) => {
+    async ({ query: { status, cursor, limit }, caller }, { listOrders, holdMinutes }) => {
       const { encode, decode } = cursors(['orders', status ?? null], z.tuple([z.uuid()]))
       const after = decode(cursor)?.[0]
       const orders = await listOrders({ buyerId: caller.id, status, after, limit: limit + 1 })
       return reply(
         200,
-        page(orders, limit, orderView, (last) => encode([last.id])),
+        page(
+          orders,
+          limit,
+          (order) => orderView(order, holdMinutes),
+          (last) => encode([last.id]),
+        ),
       )
     },
   ),
@@ -127,9 +135,9 @@ const orderRoutes = [
       responses: { 200: { description: 'The order.', body: Order } },
       problems: ['order-not-found'],
     },
-    async ({ params, caller }, { readOrder }) => {
+    async ({ params, caller }, { readOrder, holdMinutes }) => {
       const order = await readOrder({ orderId: params.id, buyerId: caller.id })
-      return order.ok ? shown(order.value) : refused(order.error)
+      return order.ok ? shown(order.value, holdMinutes) : refused(order.error)
     },
   ),
   route(
@@ -145,9 +153,9 @@ const orderRoutes = [
       responses: { 200: { description: 'The cancelled order.', body: Order, headers: ['ETag'] } },
       problems: ['order-not-found', 'order-not-cancellable'],
     },
-    async ({ params, caller }, { cancelOrder }) => {
+    async ({ params, caller }, { cancelOrder, holdMinutes }) => {
       const cancelled = await cancelOrder({ orderId: params.id, buyerId: caller.id })
-      return cancelled.ok ? shown(cancelled.value) : refused(cancelled.error)
+      return cancelled.ok ? shown(cancelled.value, holdMinutes) : refused(cancelled.error)
     },
   ),
 ]

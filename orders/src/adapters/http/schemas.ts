@@ -4,6 +4,7 @@ import {
   MAX_LINES,
   MAX_QUANTITY,
   ORDER_STATUSES,
+  holdUntil,
   lineTotalCents,
   totalCents,
   type Order as DomainOrder,
@@ -76,7 +77,7 @@ export const Order = z
     shippingAddress: ShippingAddress.nullable(),
     notes: Notes.nullable(),
     holdUntil: Timestamp.nullable().meta({
-      description: 'When an unpaid order is cancelled by itself; `null` is never.',
+      description: 'When an order that is still unpaid is cancelled by itself; `null` is never.',
     }),
     createdAt: Timestamp,
     updatedAt: Timestamp,
@@ -102,7 +103,7 @@ export const Order = z
       currency: 'USD',
       shippingAddress: '1 Market Street, Springfield',
       notes: null,
-      holdUntil: null,
+      holdUntil: '2026-11-21T09:00:00.000Z',
       createdAt: '2026-11-21T08:30:00.000Z',
       updatedAt: '2026-11-21T08:30:00.000Z',
     },
@@ -110,7 +111,7 @@ export const Order = z
 
 export const OrderPage = pageOf(Order).meta({ id: 'OrderPage' })
 
-export const orderView = (order: DomainOrder): z.input<typeof Order> => ({
+export const orderView = (order: DomainOrder, holdMinutes: number): z.input<typeof Order> => ({
   id: order.id,
   buyerId: order.buyerId,
   status: order.status,
@@ -120,7 +121,7 @@ export const orderView = (order: DomainOrder): z.input<typeof Order> => ({
   currency: order.currency,
   shippingAddress: order.shippingAddress,
   notes: order.notes,
-  holdUntil: null,
+  holdUntil: holdUntil(order, holdMinutes)?.toISOString() ?? null,
   createdAt: order.createdAt.toISOString(),
   updatedAt: order.updatedAt.toISOString(),
 })

@@ -2,14 +2,24 @@ import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import type { Placement } from '../../application/ports'
 import { asOrder, placedOrder, totalCents, type Order, type OrderLine, type RequestedLine } from '../../domain/order'
-import { UNPAID } from '../../domain/payment'
+import { UNPAID, type Failed, type Payment } from '../../domain/payment'
+import type { Shipment } from '../../domain/shipment'
 import type { LockedProduct } from './stock'
 
-/** An order with its lines as JSON, one row an order: `select ORDER_COLUMNS from orders.orders o`. */
+/** All of an order, its parts as JSON, one row an order: `select ORDER_COLUMNS from orders.orders o`. */
 export const ORDER_COLUMNS = `o.id, o.buyer_id, o.status, o.currency, o.shipping_address, o.notes, o.version, o.created_at, o.updated_at,
   (select json_agg(json_build_object('productId', l.product_id, 'sellerId', l.seller_id, 'name', l.name,
                                      'quantity', l.quantity, 'unitPriceCents', l.unit_price_cents) order by l.line_no)
-     from orders.order_lines l where l.order_id = o.id) as lines`
+     from orders.order_lines l where l.order_id = o.id) as lines,
+  case when o.payment_status <> 'UNPAID' then
+    (select json_build_object('id', p.id, 'amountCents', p.amount_cents, 'brand', p.card_brand, 'last4', p.card_last4,
+                              'status', p.status, 'requestedAt', p.requested_at, 'settledAt', p.settled_at,
+                              'refundRequestedAt', p.refund_requested_at, 'refundedAt', p.refunded_at)
+       from orders.payments p where p.order_id = o.id order by p.attempt desc limit 1) end as payment,
+  case when o.payment_status in ('PAID', 'REFUND_PENDING', 'REFUNDED') then
+    (select json_agg(json_build_object('sellerId', s.seller_id, 'status', s.status, 'createdAt', s.created_at,
+                                       'updatedAt', s.updated_at) order by s.seller_id)
+       from orders.shipments s where s.order_id = o.id) end as shipments`
 
 export type OrderRow = {
   id: string
@@ -22,7 +32,16 @@ export type OrderRow = {
   created_at: Date
   updated_at: Date
   lines: OrderLine[]
+  payment: PaymentJson | null
+  shipments: (Pick<Shipment, 'sellerId' | 'status'> & { createdAt: string; updatedAt: string })[] | null
 }
+
+/** As the table's checks have it: what is settled has a time, and only what succeeded is refunded. */
+type PaymentJson = { id: string; amountCents: number; brand: string; last4: string; requestedAt: string } & (
+  | { status: 'PENDING' }
+  | { status: Failed['outcome']; settledAt: string }
+  | { status: 'SUCCEEDED'; settledAt: string; refundRequestedAt: string | null; refundedAt: string | null }
+)
 
 export const toOrder = (row: OrderRow): Order =>
   asOrder(
@@ -37,8 +56,27 @@ export const toOrder = (row: OrderRow): Order =>
       createdAt: row.created_at,
       updatedAt: row.updated_at,
     },
-    { status: row.status, payment: UNPAID, shipments: [] },
+    { status: row.status, payment: toPayment(row.payment), shipments: (row.shipments ?? []).map(toShipment) },
   )
+
+function toPayment(row: PaymentJson | null): Payment {
+  if (row === null) return UNPAID
+  const { id, amountCents, brand, last4, requestedAt } = row
+  const attempt = { id, amountCents, card: { brand, last4 }, requestedAt: new Date(requestedAt) }
+  if (row.status === 'PENDING') return { status: 'PENDING', attempt }
+  const settled = { attempt, settledAt: new Date(row.settledAt) }
+  if (row.status !== 'SUCCEEDED') return { ...settled, status: 'FAILED', outcome: row.status }
+  if (row.refundRequestedAt === null) return { ...settled, status: 'PAID' }
+  const refund = { ...settled, refundRequestedAt: new Date(row.refundRequestedAt) }
+  if (row.refundedAt === null) return { ...refund, status: 'REFUND_PENDING' }
+  return { ...refund, status: 'REFUNDED', refundedAt: new Date(row.refundedAt) }
+}
+
+const toShipment = ({ createdAt, updatedAt, ...shipment }: NonNullable<OrderRow['shipments']>[number]): Shipment => ({
+  ...shipment,
+  createdAt: new Date(createdAt),
+  updatedAt: new Date(updatedAt),
+})
 
 /** The order that a placement of these lines becomes, at the prices of the products that it has locked. */
 export function orderOf(

@@ -1,13 +1,25 @@
 import type pg from 'pg'
 import { claimKey, keepAnswers } from '@shop/platform/idempotency'
 import { inTransaction } from '@shop/platform/postgres'
-import type { OrderNotFound, OrderStore, Placed, Placement, PlacementRefusal, Shortage } from '../../application/ports'
+import type {
+  Begun,
+  KeyClaim,
+  KeyRefusal,
+  OrderNotFound,
+  OrderStore,
+  Placed,
+  Placement,
+  PlacementRefusal,
+  Shortage,
+} from '../../application/ports'
 import type { Order, RequestedLine } from '../../domain/order'
 import { err, ok, type Result } from '../../domain/result'
-import type { OrderChange } from '../../domain/transitions'
+import type { OrderChange, PaymentStarted } from '../../domain/transitions'
 import { emptyCarts, linesInCarts, lockCarts } from './cart-lines'
-import { ORDER_COLUMNS, writeOrders, orderOf, toOrder, type OrderRow } from './order-rows'
-import { lockProducts, returnStock, type LockedProduct } from './stock'
+import { keepChange, type ChangedBy } from './order-changes'
+import { findOrder, orderQueries } from './order-queries'
+import { writeOrders, orderOf } from './order-rows'
+import { lockProducts, type LockedProduct } from './stock'
 
 /**
  * Every statement here, and every foreign key's check below it, goes by an index. A session keeps the plans that it made while
@@ -20,39 +32,40 @@ export const SESSION_SETTINGS = { enable_seqscan: 'off' }
 export function postgresOrderStore(pool: pg.Pool): OrderStore {
   return {
     place: (placement) => inTransaction<Placed, PlacementRefusal>(pool, (tx) => place(tx, placement)),
-    update: <E>(id: string, actorId: string, decide: (order: Order) => Result<OrderChange, E>) =>
-      inTransaction<Order, E | OrderNotFound>(pool, async (tx) => {
-        const current = await lockOrder(tx, id)
-        if (!current) return err({ code: 'order-not-found' })
-        const decided = decide(current)
-        if (!decided.ok) return decided
-        const { order } = decided.value
-        if (order !== current) await keepChange(tx, decided.value, actorId)
-        return ok(order)
+
+    update: <E>(id: string, actorId: string | null, decide: Decide<E>, receipt?: ChangedBy['receipt']) =>
+      inTransaction<Order, E | OrderNotFound>(pool, (tx) => change(tx, id, decide, { actorId, receipt })),
+
+    begin: <E>(id: string, once: KeyClaim | undefined, decide: (order: Order) => Result<PaymentStarted, E>) =>
+      inTransaction<Begun, E | OrderNotFound | KeyRefusal>(pool, async (tx) => {
+        if (once) {
+          const claim = await claimKey(tx, 'orders', once)
+          if (claim.kind === 'replay') return ok({ repeated: true, receipt: claim.answer })
+          if (claim.kind !== 'claimed') return err({ code: claim.kind })
+          await keepAnswers(tx, 'orders', [{ once, answer: undefined }])
+        }
+        const begun = await change(tx, id, decide, { actorId: null, once })
+        return begun.ok ? ok({ repeated: false, order: begun.value }) : begun
       }),
-    find: async (id) => {
-      const found = await pool.query<OrderRow>({
-        name: 'find-order',
-        text: `select ${ORDER_COLUMNS} from orders.orders o where o.id = $1`,
-        values: [id],
-      })
-      return found.rows[0] && toOrder(found.rows[0])
-    },
-    list: async ({ buyerId, status, after, limit }) => {
-      const conditions = [
-        'o.buyer_id = $1',
-        ...(status ? ['o.status = $3'] : []),
-        ...(after ? [`o.id < $${status ? 4 : 3}`] : []),
-      ]
-      const listed = await pool.query<OrderRow>({
-        name: `list-orders${status ? '-status' : ''}${after ? '-after' : ''}`,
-        text: `select ${ORDER_COLUMNS} from orders.orders o where ${conditions.join(' and ')} order by o.id desc limit $2`,
-        values: [buyerId, limit, ...(status ? [status] : []), ...(after ? [after] : [])],
-      })
-      return listed.rows.map(toOrder)
-    },
+
+    updateNextPlaced: <E>(until: Date, decide: Decide<E>) =>
+      inTransaction<Order | undefined, E>(pool, async (tx) => {
+        const next = await tx.query<{ id: string }>({
+          name: 'lock-next-placed',
+          text: `select id from orders.orders where status = 'PLACED' and created_at <= $1
+                  order by created_at limit 1 for update skip locked`,
+          values: [until],
+        })
+        const [locked] = next.rows
+        if (!locked) return ok(undefined)
+        return changeLocked(tx, locked.id, decide, { actorId: null })
+      }),
+
+    ...orderQueries(pool),
   }
 }
+
+type Decide<E> = (order: Order) => Result<OrderChange, E>
 
 async function place(tx: pg.PoolClient, placement: Placement): Promise<Result<Placed, PlacementRefusal>> {
   const { once, buyerId } = placement
@@ -90,27 +103,32 @@ const shortage = ({ productId, quantity }: RequestedLine, products: ReadonlyMap<
   available: products.get(productId)?.available ?? 0,
 })
 
-async function lockOrder(tx: pg.PoolClient, id: string): Promise<Order | undefined> {
-  // Two statements: the lines' subquery would still see what was there before the wait for the lock.
+async function change<E>(
+  tx: pg.PoolClient,
+  id: string,
+  decide: Decide<E>,
+  by: ChangedBy,
+): Promise<Result<Order, E | OrderNotFound>> {
   const locked = await tx.query({
     name: 'lock-order',
     text: 'select 1 from orders.orders where id = $1 for update',
     values: [id],
   })
-  if (locked.rowCount === 0) return undefined
-  const found = await tx.query<OrderRow>({
-    name: 'find-order',
-    text: `select ${ORDER_COLUMNS} from orders.orders o where o.id = $1`,
-    values: [id],
-  })
-  return found.rows[0] && toOrder(found.rows[0])
+  return locked.rowCount === 0 ? err({ code: 'order-not-found' }) : changeLocked(tx, id, decide, by)
 }
 
-async function keepChange(tx: pg.PoolClient, { order, returned }: OrderChange, actorId: string): Promise<void> {
-  await tx.query({
-    name: 'change-order',
-    text: 'update orders.orders set status = $2, version = $3, updated_at = $4 where id = $1',
-    values: [order.id, order.status, order.version, order.updatedAt],
-  })
-  if (returned.length > 0) await returnStock(tx, order, returned, actorId)
+/** A statement after that of the lock: the subqueries of one that waited would still see what was there before. */
+async function changeLocked<E>(
+  tx: pg.PoolClient,
+  id: string,
+  decide: Decide<E>,
+  by: ChangedBy,
+): Promise<Result<Order, E>> {
+  const before = await findOrder(tx, id)
+  if (!before) throw new Error(`order ${id} was locked, and is not there`)
+  const decided = decide(before)
+  if (!decided.ok) return decided
+  const { order } = decided.value
+  if (order !== before) await keepChange(tx, before, decided.value, by)
+  return ok(order)
 }

@@ -38,7 +38,7 @@ export async function returnStock(
   tx: pg.PoolClient,
   order: Order,
   returned: readonly RequestedLine[],
-  actorId: string,
+  actorId: string | null,
 ): Promise<void> {
   const productIds = returned.map((line) => line.productId)
   await tx.query({
