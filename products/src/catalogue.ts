@@ -15,6 +15,8 @@ export type ProductRow = {
   category: string | null
   imageUrls: string[]
   status: 'ACTIVE' | 'DISABLED'
+  /** What its seller gave it, while an admin has it disabled. */
+  sellerStatus: 'ACTIVE' | 'DISABLED' | null
   version: number
   createdAt: Date
   updatedAt: Date
@@ -23,7 +25,8 @@ export type ProductRow = {
 
 /** The columns of `products.products p` and `products.inventory i` that make a ProductRow. */
 export const PRODUCT_COLUMNS = `p.id, p.seller_id as "sellerId", p.name, p.description, p.price_cents as "priceCents", p.category,
-  p.image_urls as "imageUrls", p.status, p.version, p.created_at as "createdAt", p.updated_at as "updatedAt", i.available`
+  p.image_urls as "imageUrls", p.status, p.seller_status as "sellerStatus", p.version, p.created_at as "createdAt",
+  p.updated_at as "updatedAt", i.available`
 
 export const productView = (row: ProductRow, currency: string): z.input<typeof Product> => ({
   id: row.id,
@@ -35,6 +38,7 @@ export const productView = (row: ProductRow, currency: string): z.input<typeof P
   category: row.category,
   imageUrls: row.imageUrls,
   status: row.status,
+  disabledBy: row.status === 'ACTIVE' ? null : row.sellerStatus ? 'ADMIN' : 'SELLER',
   available: row.available,
   createdAt: row.createdAt.toISOString(),
   updatedAt: row.updatedAt.toISOString(),

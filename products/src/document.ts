@@ -9,6 +9,7 @@ export const document = openApiDocument({
     { name: 'catalogue', description: 'Anybody searches and reads what is for sale.' },
     { name: 'selling', description: 'A seller offers products and keeps their stock.' },
     { name: 'receiving', description: 'A seller keeps warehouses and suppliers, and receives stock.' },
+    { name: 'moderation', description: 'An admin sees all products, and disables them.' },
   ],
   routes,
   problems: PROBLEMS,

@@ -23,7 +23,8 @@ export async function addProduct(
         insert into products.products (id, seller_id, name, description, price_cents, category, image_urls)
         values ($1, $2, $3, $4, $5, $6, $9)
         on conflict (id) do nothing
-        returning id, seller_id, name, description, price_cents, category, image_urls, status, version, created_at, updated_at
+        returning id, seller_id, name, description, price_cents, category, image_urls, status, seller_status, version,
+                  created_at, updated_at
       ), i as (
         insert into products.inventory (product_id, available) select id, $7::int from p returning available
       ), received as (
@@ -36,11 +37,12 @@ export async function addProduct(
   return rows[0]
 }
 
-type EditRefusal = OwnershipRefusal | { code: 'precondition-required' | 'precondition-failed' }
+type EditRefusal = OwnershipRefusal | { code: 'precondition-required' | 'precondition-failed' | 'disabled-by-admin' }
 
 /**
  * Edits an own product if it still is the version that `match` (the If-Match header) names: of two editors who read the same
- * version one succeeds. Changes that change nothing make no new version.
+ * version one succeeds. Changes that change nothing make no new version. While an admin has it disabled, `status` is what it
+ * will return to, and can't be ACTIVE.
  */
 export async function editProduct(
   pool: pg.Pool,
@@ -53,18 +55,23 @@ export async function editProduct(
   const precondition = ifMatch(match, product.version)
   if (precondition === 'missing') return err({ code: 'precondition-required' })
   if (precondition === 'stale') return err({ code: 'precondition-failed' })
-  if (!changesAnything(product, changes)) return found
+  const own = { ...product, status: product.sellerStatus ?? product.status }
+  if (changes.status === 'ACTIVE' && product.sellerStatus !== null) return err({ code: 'disabled-by-admin' })
+  if (!changesAnything(own, changes)) return found
 
   const { name, description, priceCents, category, imageUrls, status } = changes
   const { rows } = await pool.query<ProductRow>({
     name: 'edit-product',
     text: `update products.products p
               set name = coalesce($3, p.name), description = coalesce($4, p.description),
-                  price_cents = coalesce($5, p.price_cents), status = coalesce($6, p.status),
+                  price_cents = coalesce($5, p.price_cents),
+                  status = case when p.seller_status is null then coalesce($6, p.status) else p.status end,
+                  seller_status = case when p.seller_status is not null then coalesce($6, p.seller_status) end,
                   category = case when $7 then $8 else p.category end, image_urls = coalesce($9, p.image_urls),
                   version = p.version + 1, updated_at = now()
              from products.inventory i
             where i.product_id = p.id and p.id = $1 and ($2::int is null or p.version = $2)
+              and ($6::text is distinct from 'ACTIVE' or p.seller_status is null)
            returning ${PRODUCT_COLUMNS}`,
     values: [
       id,
@@ -78,7 +85,8 @@ export async function editProduct(
       imageUrls,
     ],
   })
-  return rows[0] ? ok(rows[0]) : err({ code: 'precondition-failed' })
+  if (rows[0]) return ok(rows[0])
+  return err({ code: match === '*' ? 'disabled-by-admin' : 'precondition-failed' }) // an admin or another editor was faster
 }
 
 const changesAnything = (product: ProductRow, changes: z.output<typeof ProductChanges>): boolean =>

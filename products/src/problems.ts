@@ -31,6 +31,12 @@ export const PROBLEMS = {
     title: 'No such product',
     description: 'There is no product with this id, or it is disabled and not yours.',
   },
+  'disabled-by-admin': {
+    status: 409,
+    title: 'Disabled by an admin',
+    description:
+      'An admin has disabled this product: its seller can edit it, and cannot enable it. Nothing was changed.',
+  },
   'insufficient-stock': {
     status: 409,
     title: 'Insufficient stock',

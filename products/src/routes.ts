@@ -1,8 +1,9 @@
 import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { onceInTransaction } from '@shop/platform/idempotency'
-import { problem } from '@shop/platform/problems'
+import { problem, type Violation } from '@shop/platform/problems'
 import { reply, routesOf } from '@shop/platform/routes'
+import { disableProduct, findAnyProduct, listAllProducts } from './administration'
 import {
   findProduct,
   listCategories,
@@ -16,6 +17,7 @@ import { addProduct, editProduct } from './editing'
 import { TABLE } from './problems'
 import { receivingRoutes } from './receiving-routes'
 import {
+  AllProductsQuery,
   Categories,
   EditHeaders,
   ListQuery,
@@ -36,6 +38,8 @@ export type Deps = { pool: pg.Pool; currency: string }
 
 const route = routesOf<Deps>()(TABLE)
 const sellers = { roles: ['SELLER'] } as const
+
+const notOfAdmins = (path: string): Violation => ({ in: 'body', path, message: 'is its seller’s to change' })
 
 const shown = (row: ProductRow, { currency }: Deps) => reply(200, productView(row, currency), { ETag: productTag(row) })
 const listed = ({ items, nextCursor }: { items: ProductRow[]; nextCursor: string | null }, { currency }: Deps) =>
@@ -99,6 +103,21 @@ export const routes = [
   route(
     {
       method: 'get',
+      path: '/products/all',
+      operationId: 'listAllProducts',
+      tag: 'moderation',
+      summary: 'List the products of all sellers',
+      description: 'Newest first, disabled ones too.',
+      access: { roles: ['ADMIN'] },
+      query: AllProductsQuery,
+      responses: { 200: { description: 'A page of products.', body: ProductPage } },
+      problems: [],
+    },
+    async ({ query }, deps) => listed(await listAllProducts(deps.pool, query), deps),
+  ),
+  route(
+    {
+      method: 'get',
       path: '/products/categories',
       operationId: 'listCategories',
       tag: 'catalogue',
@@ -118,7 +137,8 @@ export const routes = [
       operationId: 'readProduct',
       tag: 'catalogue',
       summary: 'Read a product',
-      description: 'A disabled product is there for its seller only. The ETag is `"<version>-<available>"`.',
+      description:
+        'A disabled product is there for its seller and for admins only. The ETag is `"<version>-<available>"`.',
       access: 'public',
       shared: true,
       params: ProductParams,
@@ -126,7 +146,10 @@ export const routes = [
       problems: ['product-not-found'],
     },
     async ({ params, caller }, deps) => {
-      const product = await findProduct(deps.pool, params.id, caller?.id)
+      const isAdmin = caller?.role === 'ADMIN'
+      const product = await (isAdmin
+        ? findAnyProduct(deps.pool, params.id)
+        : findProduct(deps.pool, params.id, caller?.id))
       return product ? shown(product, deps) : problem('product-not-found')
     },
   ),
@@ -136,20 +159,29 @@ export const routes = [
       path: '/products/{id}',
       operationId: 'editProduct',
       tag: 'selling',
-      summary: 'Edit one of your products',
+      summary: 'Edit one of your products, or disable any as an admin',
       description:
         'Needs `If-Match`: of two editors who read the same version one succeeds and the other gets 412. Changes that change ' +
-        'nothing answer with the product as it is and make no new version. Stock is changed by `POST /products/{id}/stock` only.',
-      access: sellers,
+        'nothing answer with the product as it is and make no new version. Stock is changed by `POST /products/{id}/stock` only.\n\n' +
+        'An admin changes the `status` of any product and nothing else (422). What an admin has disabled its seller cannot enable ' +
+        '(409); enabled by an admin it is as its seller left it.',
+      access: { roles: ['SELLER', 'ADMIN'] },
       params: ProductParams,
       headers: EditHeaders,
       body: ProductChanges,
       responses: { 200: { description: 'The product as it is now.', body: Product, headers: ['ETag'] } },
-      problems: ['product-not-found', 'not-owner', 'precondition-required', 'precondition-failed'],
+      problems: ['product-not-found', 'not-owner', 'precondition-required', 'precondition-failed', 'disabled-by-admin'],
     },
     async ({ params, headers, body, caller }, deps) => {
-      const edit = { id: params.id, callerId: caller.id, match: headers['if-match'], changes: body }
-      const edited = await editProduct(deps.pool, edit)
+      const edit = { id: params.id, match: headers['if-match'] }
+      if (caller.role === 'ADMIN') {
+        const { status } = body
+        const errors = Object.keys(body).flatMap((path) => (path === 'status' ? [] : [notOfAdmins(path)]))
+        if (status === undefined || errors.length > 0) return problem('validation-failed', { members: { errors } })
+        const disabled = await disableProduct(deps.pool, { ...edit, status })
+        return disabled.ok ? shown(disabled.value, deps) : problem(disabled.error.code)
+      }
+      const edited = await editProduct(deps.pool, { ...edit, callerId: caller.id, changes: body })
       return edited.ok ? shown(edited.value, deps) : problem(edited.error.code)
     },
   ),

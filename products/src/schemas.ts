@@ -55,6 +55,7 @@ const EXAMPLE_PRODUCT = {
   category: 'kitchen',
   imageUrls: ['https://images.example.com/coffee-dripper.jpg', 'https://images.example.com/coffee-dripper-in-use.jpg'],
   status: 'ACTIVE' as const,
+  disabledBy: null,
   available: 120,
   createdAt: '2026-11-21T08:30:00.000Z',
   updatedAt: '2026-11-21T08:30:00.000Z',
@@ -70,7 +71,10 @@ export const Product = z
     currency: z.string().length(3).meta({ description: 'ISO 4217; the same for the whole shop.' }),
     category: z.string().nullable(),
     imageUrls: z.array(z.string().meta({ format: 'uri' })),
-    status: Status.meta({ description: '`DISABLED`: only its seller sees it, and nobody can order it.' }),
+    status: Status.meta({ description: '`DISABLED`: only its seller and admins see it, and nobody can order it.' }),
+    disabledBy: z.enum(['SELLER', 'ADMIN']).nullable().meta({
+      description: 'Who can enable it: what an `ADMIN` has disabled, its seller cannot. `null` while it is active.',
+    }),
     available: z.int().min(0).meta({ description: 'Units that can be ordered at this moment.' }),
     createdAt: Timestamp,
     updatedAt: Timestamp.meta({ description: 'When the product was last edited; stock changes are no edits.' }),
@@ -162,6 +166,13 @@ export const ListQuery = z
     when: ({ value }) => hasFields(value),
   })
 export type ListQuery = z.output<typeof ListQuery>
+
+export const AllProductsQuery = z.strictObject({
+  sellerId: Id.optional().meta({ description: 'Products of this seller.' }),
+  status: Status.optional().meta({ description: 'Products in this state only.' }),
+  ...pageQuery,
+})
+export type AllProductsQuery = z.output<typeof AllProductsQuery>
 
 export const PageQuery = z.strictObject(pageQuery)
 

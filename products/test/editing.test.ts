@@ -37,7 +37,8 @@ test.each([
   const imageUrls = ['https://example.com/old.jpg']
   const { id, etag, body } = await shop.create(seller, { description: 'Old', category: 'old', imageUrls })
   const edited = await shop.patch(seller, id, etag, { [field]: value }).expect(200)
-  expect(edited.body).toEqual({ ...body, [field]: value, updatedAt: expect.any(String) })
+  const disabledBy = field === 'status' ? 'SELLER' : null
+  expect(edited.body).toEqual({ ...body, [field]: value, disabledBy, updatedAt: expect.any(String) })
   expect(await shop.read(id, seller)).toEqual(edited.body)
 })
 

@@ -33,6 +33,7 @@ test('a seller offers a product, and everybody reads it', async () => {
     category: 'home-office',
     imageUrls: [],
     status: 'ACTIVE',
+    disabledBy: null,
     available: 42,
     createdAt: expect.stringMatching(TIME),
     updatedAt: created.body.createdAt,

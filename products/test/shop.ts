@@ -17,6 +17,7 @@ const someone = (role: string): Someone => {
 }
 export const aSeller = () => someone('SELLER')
 export const aBuyer = () => someone('BUYER')
+export const anAdmin = () => someone('ADMIN')
 
 export type Body = Record<string, Json>
 export type Created = { id: string; etag: string; body: Body }

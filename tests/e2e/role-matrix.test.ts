@@ -78,13 +78,14 @@ const FIXTURES: Record<string, Fixture> = {
   },
   createProduct: { request: () => ({ body: { name: 'Thing', priceCents: 100, stock: 1 } }), success: 201 },
   listProducts: { request: () => ({}), success: 200 },
+  listAllProducts: { request: () => ({}), success: 200 },
   listOwnProducts: { request: () => ({}), success: 200 },
   listCategories: { request: () => ({}), success: 200 },
   readProduct: { request: async (world) => ({ path: `/products/${await aProduct(world)}` }), success: 200 },
   editProduct: {
-    request: async (world) => ({
+    request: async (world, caller) => ({
       path: `/products/${await aProduct(world)}`,
-      body: { name: 'Better thing' },
+      body: caller === 'admin' ? { status: 'DISABLED' } : { name: 'Better thing' },
       headers: { 'if-match': '*' },
     }),
     success: 200,

@@ -1,6 +1,6 @@
-import type pg from 'pg'
 import { uuidv7 } from 'uuidv7'
 import { raceThroughGate, untilQueued } from '../../tests/support/gate'
+import { plansOf } from '../../tests/support/plans'
 import { listAccounts } from '../src/administration'
 import type { AccountQuery } from '../src/schemas'
 import { aPerson, lockOf, settled, signed, tally, usersService, type Admin, type UsersService } from './users-service'
@@ -266,15 +266,7 @@ describe('the list', () => {
          from generate_series(1, 20000) n on conflict do nothing`,
     )
     await owner.query('analyze users.users')
-    const plans: string[] = []
-    const explaining = {
-      query: async (text: string, values: unknown[]) => {
-        const { rows } = await owner.query<Record<string, string>>(`explain ${text}`, values)
-        plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'))
-        return { rows: [] }
-      },
-    }
-    await listAccounts(explaining as unknown as pg.Pool, { limit: 20, ...query })
+    const plans = await plansOf(owner, (pool) => listAccounts(pool, { limit: 20, ...query }))
     expect(plans).toEqual([expect.stringContaining('Index Scan')])
     expect(plans.join()).not.toMatch(/Seq Scan|Sort/)
   })
