@@ -77,5 +77,7 @@ export function openAccounts(client: Client, tag: string) {
   }
 }
 
+export type Accounts = ReturnType<typeof openAccounts>
+
 const unusable = (call: string, { status, text, fault }: Answer) =>
   new NoStart(`${call} answered ${status === 0 ? `nothing: ${fault}` : `${status} ${text.slice(0, 300)}`}`)

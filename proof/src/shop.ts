@@ -30,6 +30,7 @@ export type Product = {
   available: number
 }
 export type Movement = { id: string; productId: string; delta: number; reason: string; orderId: string | null }
+export type Cart = { items: { productId: string; quantity: number; available: number }[]; totalCents: number }
 export type Page<Item> = { items: Item[]; nextCursor: string | null }
 export type Shortage = { productId: string; requested: number; available: number }
 
@@ -60,14 +61,17 @@ export function shopAt(client: Client) {
     throw new WrongAnswer(`GET ${path} answered ${told(answer)}`)
   }
 
-  /** Every item of a list, newest first or however it is sorted; `enough` ends it early. */
-  async function all<Item>(path: string, as: Party, enough: (items: Item[]) => boolean = () => false): Promise<Item[]> {
+  function page<Item>(path: string, as: Party, { limit, cursor }: { limit: number; cursor: string | undefined }) {
+    const after = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    return read<Page<Item>>(`${path}${path.includes('?') ? '&' : '?'}limit=${limit}${after}`, as)
+  }
+
+  async function all<Item>(path: string, as: Party): Promise<Item[]> {
     const items: Item[] = []
-    for (let cursor: string | null = ''; cursor !== null && !enough(items);) {
-      const query: string = `${path.includes('?') ? '&' : '?'}limit=100${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`
-      const page: Page<Item> = await read(path + query, as)
-      items.push(...page.items)
-      cursor = page.nextCursor
+    for (let cursor: string | null | undefined; cursor !== null;) {
+      const next: Page<Item> = await page(path, as, { limit: 100, cursor })
+      items.push(...next.items)
+      cursor = next.nextCursor
     }
     return items
   }
@@ -77,6 +81,7 @@ export function shopAt(client: Client) {
     together: async <Body>(requests: readonly Request[]) => (await client.together<Body>(requests)).map(decided),
     abandon: client.abandon,
     read,
+    page,
     all,
     place: (buyer: Party, lines: Lines, key?: string | null) => {
       const { method, path, ...made } = placing(buyer, lines, key)
@@ -86,6 +91,9 @@ export function shopAt(client: Client) {
       const { method, path, ...made } = cancelling(buyer, orderId)
       return call<Order>(method, path, made)
     },
+    cart: (buyer: Party) => read<Cart>('/orders/cart', buyer),
+    putInCart: (buyer: Party, productId: string, quantity: number) =>
+      call<Cart>('PUT', `/orders/cart/items/${productId}`, { as: buyer, body: { quantity } }),
     order: (buyer: Party, orderId: string) => read<Order>(`/orders/${orderId}`, buyer),
     product: (as: Party, id: string) => read<Product>(`/products/${id}`, as),
     changeStock: (seller: Party, id: string, delta: number, reason: string, key = newKey()) =>
@@ -120,6 +128,14 @@ export const cancelling = (buyer: Party, orderId: string): Request => ({
   path: `/orders/${orderId}/cancel`,
   as: buyer,
   repeatable: true,
+})
+
+export const checkingOut = (buyer: Party, key = newKey()): Request => ({
+  method: 'POST',
+  path: '/orders/cart/checkout',
+  as: buyer,
+  key,
+  body: {},
 })
 
 /** Status and code, or why there is neither. */

@@ -1,10 +1,14 @@
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { Json } from '../support/checked'
 import { held } from '../../proof/src/report'
 import { PROMISES } from '../../proof/src/prove/promises'
 import { prove } from '../../proof/src/prove/run'
 import { openLiar, type Asked, type Liar, type Lie, type Reply } from '../support/liar'
-import { startShop, type Shop } from '../support/system'
+import { PASSWORD, startShop, type Shop } from '../support/system'
 
 let shop: Shop
 let liar: Liar
@@ -35,11 +39,13 @@ const changed = (reply: Reply, change: (body: Json) => unknown): Reply => ({
   body: JSON.stringify(change(JSON.parse(reply.body))),
 })
 const isOrder = ({ method, path }: Asked) => method === 'POST' && path === '/orders'
+const isCheckout = ({ method, path }: Asked) => method === 'POST' && path === '/orders/cart/checkout'
 const without = (request: Asked, header: string): Asked => {
   const { [header]: _left, ...headers } = request.headers
   return { ...request, headers }
 }
-const linesOf = ({ body }: Asked) => (JSON.parse(body) as { items: { productId: string; quantity: number }[] }).items
+const linesOf = ({ body }: Asked) =>
+  (JSON.parse(body) as { items?: { productId: string; quantity: number }[] }).items ?? []
 const SHORT = ['last-unit', 'k-units', 'many-products', 'all-or-nothing', 'all-or-nothing-in-a-race']
 
 /** Remembers what it is asked with, to be used for somebody else. */
@@ -70,10 +76,10 @@ function firstAnswerOfKey(): Lie {
 const LIES: [what: string, broken: string[], lie: () => Lie][] = [
   [
     'sells what it has not',
-    [...SHORT, 'summed-lines', 'cancel-against-orders', 'stock-deltas', 'repeats'],
+    [...SHORT, 'summed-lines', 'cancel-against-orders', 'stock-deltas', 'repeats', 'checkout-once', 'carts-in-a-race'],
     () => async (request, ask) => {
       const reply = await ask(request)
-      if (!isOrder(request) || reply.status !== 409) return reply
+      if (!(isOrder(request) || isCheckout(request)) || reply.status !== 409) return reply
       return { ...reply, status: 201, body: JSON.stringify({ id: randomUUID(), items: linesOf(request) }) }
     },
   ],
@@ -174,4 +180,83 @@ test('a shop that stays busy leaves a promise undecided: neither held nor broken
   const { ok, promises } = await proving(liar.url, ['last-unit'])
   expect(ok).toBe(false)
   expect(promises).toMatchObject([{ failed: 0, held: false, unfinished: 'the shop went on answering 503' }])
+})
+
+/** The command itself, from its sources. */
+async function command(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const program = ['-r', './scripts/test/typescript.cjs', 'proof/src/prove/main.ts', ...args]
+  const child = spawn(process.execPath, program, { cwd: path.join(__dirname, '../..') })
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { code: code as number | null, stdout, stderr }
+}
+
+test('the command ends with 0, 1 or 2, its result on stdout and everything else on stderr', async () => {
+  const some = ['--only', 'summed-lines', '--size', '4', '--seed', 'same']
+  const good = await command('--url', shop.stack.url, ...some, '--json')
+  expect([good.code, JSON.parse(good.stdout)]).toMatchObject([
+    0,
+    { tool: 'prove', seed: 'same', ok: true, promises: [{ name: 'summed-lines', held: true, checks: 12, failed: 0 }] },
+  ])
+
+  liar.tell(LIES[0]![2]())
+  const bad = await command('--url', liar.url, ...some)
+  expect(bad.code).toBe(1)
+  expect(bad.stdout).toMatch(/^lines of one product count together +\d+ +\d+ FAILED/m)
+  expect(bad.stdout).toContain('0 of 1 promises held')
+  expect(bad.stderr).toContain('✗ summed-lines')
+
+  const nowhere = await command('--url', 'http://127.0.0.1:1')
+  expect([nowhere.code, nowhere.stdout]).toEqual([2, ''])
+  expect(nowhere.stderr).toContain('http://127.0.0.1:1 is no shop: ')
+  const wrong = await command('--size', 'many')
+  expect([wrong.code, wrong.stdout]).toEqual([2, ''])
+  expect(wrong.stderr).toContain('--size: many is no whole number from 4 to 100')
+})
+
+test('accounts that are given are used, and what takes more of them is left out by name', async () => {
+  const [buyer, seller] = [await shop.join('BUYER'), await shop.join('SELLER')]
+  const [buyers, sellers] = [buyer, seller].map(({ username }) => [{ username, password: PASSWORD }])
+  const given = { buyers: buyers!, sellers: sellers! }
+  const asked = { url: shop.stack.url, seed: 'test', size: 4, only: ['k-units', 'buyers-apart', 'sellers-apart'] }
+  const report = await prove({ ...asked, durationSeconds: 0, ...given })
+  expect(report.promises.map(({ name, held }) => [name, held])).toEqual([['k-units', true]])
+  expect(report.skipped.map(({ name, reason }) => [name, reason])).toEqual([
+    ['buyers-apart', 'it takes 2 buyers'],
+    ['sellers-apart', 'it takes 2 sellers'],
+  ])
+  const orders = await shop.call('GET', '/orders', { token: buyer.token })
+  expect(orders.body.items.length).toBeGreaterThan(0)
+  const swapped = prove({ ...asked, durationSeconds: 0, buyers: given.sellers, sellers: given.buyers })
+  await expect(swapped).rejects.toThrow(`${seller.username} is no BUYER but a SELLER`)
+})
+
+test('a seed repeats the inputs, and products do not stay on sale', async () => {
+  const asked: string[] = []
+  liar.tell(async (request, ask) => {
+    if (isOrder(request))
+      asked.push(
+        linesOf(request)
+          .map(({ quantity }) => quantity)
+          .join(),
+      )
+    return ask(request)
+  })
+  const inputs = async (seed: string) => {
+    asked.length = 0
+    await prove({
+      ...{ url: liar.url, seed, size: 4 },
+      only: ['crossed-orders'],
+      durationSeconds: 0,
+      buyers: [],
+      sellers: [],
+    })
+    return [...asked].sort()
+  }
+  const first = await inputs('one')
+  expect(await inputs('one')).toEqual(first)
+  expect(await inputs('two')).not.toEqual(first)
+  const onSale = await shop.owner.query(
+    `select 1 from products.products where status = 'ACTIVE' and name like 'prove-%crossed%'`,
+  )
+  expect(onSale.rowCount).toBe(0)
 })

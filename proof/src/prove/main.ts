@@ -1,8 +1,8 @@
 import { NoStart } from '../accounts'
 import { WrongOption } from '../options'
 import { grouped, held, progressOn, table, type Finding } from '../report'
-import { optionsFrom, USAGE } from './options'
-import { prove, type Report } from './run'
+import { optionsFrom, USAGE, type Options } from './options'
+import { prove, type Progress, type Report } from './run'
 
 async function main(args: readonly string[]): Promise<number> {
   const options = optionsFrom(args)
@@ -10,37 +10,52 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(USAGE)
     return 0
   }
+  const { progress, clear } = watch(options)
+  const report = await prove(options, progress).finally(clear)
+  console.log(options.json ? JSON.stringify(report, undefined, 2) : `\n${table(report.promises)}\n${ending(report)}`)
+  return report.ok ? 0 : 1
+}
+
+/** What is going on, on stderr: stdout is the result's. */
+function watch({ url, seed, size, only }: Options): { progress: Progress; clear: () => void } {
   const { show, say, clear } = progressOn(process.stderr)
-  say(`Proving ${options.url} with --seed ${options.seed} --size ${options.size}`)
-  show('opening accounts …')
-  let [looked, ticker]: [number, NodeJS.Timeout | undefined] = [0, undefined]
-  const progress: Parameters<typeof prove>[1] = {
-    begin: ({ name }, round) => {
-      const begun = performance.now()
-      const line = () => {
-        const { calls, limited, unavailable } = progress!.calls!
-        const waits = limited + unavailable > 0 ? `, told to wait ${grouped(limited + unavailable)} times` : ''
-        show(
-          `${round > 0 ? `round ${round + 1}: ` : ''}${looked + 1}/${options.only.length} ${name}, ` +
-            `${((performance.now() - begun) / 1000).toFixed(0)} s, ${grouped(calls)} calls${waits}`,
-        )
-      }
-      line()
-      ticker = setInterval(line, 200)
+  let ticker: NodeJS.Timeout | undefined
+  const ticking = (line: () => string) => {
+    clearInterval(ticker)
+    show(line())
+    ticker = setInterval(() => show(line()), 200)
+  }
+  const timed = () => {
+    const begun = performance.now()
+    return () => `${((performance.now() - begun) / 1000).toFixed(0)} s`
+  }
+
+  say(`Proving ${url} with --seed ${seed} --size ${size}`)
+  const opening = timed()
+  ticking(() => `opening accounts, ${opening()}`)
+  let looked = 0
+  return {
+    progress: {
+      opened: (accounts) => say(`  ${accounts} accounts opened in ${opening()}`),
+      begin: ({ name }, round, calls) => {
+        const looking = timed()
+        ticking(() => {
+          const at = `${round > 0 ? `round ${round + 1}, ` : ''}${looked + 1} of ${only.length}`
+          const waits = calls.limited + calls.unavailable
+          const waited = waits > 0 ? `, told to wait ${grouped(waits)} times` : ''
+          return `${at}: ${name}, ${looking()}, ${grouped(calls.calls)} calls${waited}`
+        })
+      },
+      end: (finding) => {
+        looked = (looked + 1) % only.length
+        say(`${held(finding) ? '✓' : '✗'} ${finding.name}: ${grouped(finding.checks)} checks in ${seconds(finding)} s`)
+      },
     },
-    end: (finding) => {
+    clear: () => {
       clearInterval(ticker)
-      looked = (looked + 1) % options.only.length
-      say(`${held(finding) ? '✓' : '✗'} ${finding.name}: ${grouped(finding.checks)} checks, ${seconds(finding)} s`)
+      clear()
     },
   }
-  const report = await prove(options, progress).finally(() => {
-    clearInterval(ticker)
-    clear()
-  })
-  if (options.json) console.log(JSON.stringify(report, undefined, 2))
-  else console.log(`\n${table(report.promises)}\n${ending(report)}`)
-  return report.ok ? 0 : 1
 }
 
 const seconds = ({ ms }: Finding): string => (ms / 1000).toFixed(1)

@@ -45,7 +45,6 @@ export function placed(tally: Tally, answer: Answer<Order>, lines: Lines): answe
   const { status, body } = answer
   if (!tally.equal([told(answer), body !== undefined], ['201', true], 'an order for which there is enough'))
     return false
-  tally.count('placed')
   const items = body?.items ?? []
   const got = items.map(({ productId, quantity }) => [productId, quantity] as const)
   tally.equal(got.toSorted(byId), [...unitsAsked(lines)].sort(byId), `lines of order ${body?.id}`)
@@ -56,8 +55,8 @@ export function placed(tally: Tally, answer: Answer<Order>, lines: Lines): answe
 
 /** Whether an order was placed; else it has to be the refusal of one that is short. */
 export function placedOrShort(tally: Tally, answer: Answer<Order>, lines: Lines): answer is Placed {
+  tally.count(answer.status === 201 ? 'placed' : 'refused')
   if (answer.status === 201) return placed(tally, answer, lines)
-  tally.count('refused')
   const shortages = answer.problem?.shortages as Shortage[] | undefined
   const asked = unitsAsked(lines)
   tally.that(

@@ -2,6 +2,7 @@ import type { ShopPromise } from './promise'
 import { allOrNothing, allOrNothingInARace, summedLines } from './promises/all-or-nothing'
 import { books } from './promises/books'
 import { cancelAgainstOrders, cancelOnce } from './promises/cancelling'
+import { checkoutOnce, lastUnitInCarts } from './promises/carts'
 import { conditionalEdits, conditionalReads } from './promises/conditional'
 import { crossedOrders } from './promises/crossed-orders'
 import { cutConnections, keysOfCallers, oneKeyAtOnce, repeats } from './promises/idempotency'
@@ -15,6 +16,7 @@ export const PROMISES: readonly ShopPromise[] = [
   ...[lastUnit, severalUnits, manyProducts],
   ...[allOrNothing, allOrNothingInARace, summedLines, crossedOrders],
   ...[cancelOnce, cancelAgainstOrders, stockDeltas, priceChanges],
+  ...[checkoutOnce, lastUnitInCarts],
   ...[oneKeyAtOnce, repeats, keysOfCallers, cutConnections],
   ...[buyersApart, sellersApart, forgedTokens],
   ...[listsUnderWrites, conditionalReads, conditionalEdits],

@@ -20,6 +20,7 @@ export const crossedOrders: ShopPromise = {
       })
       const answers = await shop.together<Order>(wanted.map(({ buyer, lines }) => placing(buyer, lines)))
       for (const [i, answer] of answers.entries()) {
+        tally.count('orders')
         slowest = Math.max(slowest, answer.ms)
         if (!placed(tally, answer, wanted[i]!.lines)) continue
         for (const { id } of products) sold.set(id, sold.get(id)! + unitsOf(answer.body, id))

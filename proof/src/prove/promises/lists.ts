@@ -18,9 +18,8 @@ type Walk<Item> = {
 async function walk<Item extends { id: string }>(shop: Shop, tally: Tally, wanted: Walk<Item>): Promise<void> {
   const { path, limit } = wanted
   const seen: Item[] = []
-  for (let cursor: string | null = ''; cursor !== null;) {
-    const query: string = `${path.includes('?') ? '&' : '?'}limit=${limit}${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`
-    const page: Page<Item> = await shop.read(path + query, wanted.as)
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page: Page<Item> = await shop.page(path, wanted.as, { limit, cursor })
     tally.count('pages')
     const full = page.nextCursor === null ? page.items.length <= limit : page.items.length === limit
     tally.that(full, `a page of ${path} has ${page.items.length} items where ${limit} were asked for`)
@@ -74,7 +73,7 @@ export const listsUnderWrites: ShopPromise = {
       [`${catalogue}&sort=-price`, (a, b) => a.priceCents >= b.priceCents],
       [`${catalogue}&sort=name`, (a, b) => a.name <= b.name],
     ]
-    const limit = Math.max(4, Math.ceil(active.length / 6))
+    const limit = Math.min(100, Math.max(4, Math.ceil(active.length / 6)))
     for (const [path, inOrder] of sorts)
       await walk<Product>(shop, tally, { path, as: seller, limit, there: active, inOrder, meanwhile: listNew })
 
@@ -94,7 +93,7 @@ export const listsUnderWrites: ShopPromise = {
       [],
       'orders that are not in the list',
     )
-    const shown = Math.max(2, Math.ceil(orders.length / 5))
+    const shown = Math.min(100, Math.max(2, Math.ceil(orders.length / 5)))
     await walk<Order>(shop, tally, {
       path: '/orders',
       as: buyer,

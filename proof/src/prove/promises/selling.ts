@@ -77,7 +77,7 @@ export const priceChanges: ShopPromise = {
         [changing.id, random.int(1, 4)],
       ]
       const lines = callers.map(linesOf)
-      const waitMs = random.int(0, 60) // so that some orders come before the change and some after it
+      const waitMs = random.int(0, 30) // so that some orders come before the change and some after it
       const [answers, changed] = await Promise.all([
         shop.together<Order>(callers.map((buyer, i) => placing(buyer, lines[i]!))),
         sleep(waitMs).then(() => shop.edit(changing.seller, changing.id, { priceCents: cents })),
