@@ -1,6 +1,5 @@
 import http, { type IncomingHttpHeaders } from 'node:http'
 import https from 'node:https'
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What a caller may conclude from an answer: it happened, nothing happened, or nobody knows. */
@@ -169,11 +168,12 @@ export function openClient(options: ClientOptions): Client {
     },
     async abandon(method, path, call) {
       const { sent, bytes } = await open(method, path, call, false)
-      const broken = new Promise((resolve) => sent.on('close', resolve))
+      // Not events.once, which an error would reject.
+      const [written, broken] = ['finish', 'close'].map((event) => new Promise((resolve) => sent.on(event, resolve)))
       sent.on('error', () => undefined) // what becomes of it is what nobody is to know
       sent.on('response', (response) => response.on('error', () => undefined).resume())
       sent.end(bytes)
-      await Promise.race([once(sent, 'finish'), broken])
+      await Promise.race([written, broken])
       if (call.afterMs !== undefined) await sleep(call.afterMs)
       sent.destroy()
       await broken

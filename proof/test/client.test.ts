@@ -186,3 +186,10 @@ test('an abandoned call is heard whole, and its connection is gone before the an
   expect(await cut).toBe(false)
   expect(heard).toMatchObject([{ method: 'POST', url: '/shop/orders', body: '{"a":1}' }])
 })
+
+test('a call that nobody answers can be abandoned all the same', async () => {
+  server.close()
+  await once(server, 'close')
+  await client.abandon('POST', '/orders', { body: { a: 1 } })
+  expect(heard).toEqual([])
+})
