@@ -137,8 +137,14 @@ module.exports = {
       name: 'proof-stays-outside',
       comment: 'Whoever checks a shop from outside shares no code with it: the address is all there is.',
       severity: 'error',
-      from: { path: '^proof/src/' },
+      from: { path: '^proof/src/', pathNot: '^proof/src/chaos/' },
       to: { pathNot: ['^proof/src/', anyPackage], dependencyTypesNot: ['core'] },
+    },
+    {
+      ...sees('chaos-sees-the-stack-and-no-service', '^proof/src/chaos/', ['^proof/src/', '^scripts/src/', npm('pg')], {
+        core: true,
+      }),
+      comment: 'The lab starts the shop and lays hands on what it stands on; of its code it knows nothing.',
     },
     {
       name: 'proof-parts-do-not-meet',

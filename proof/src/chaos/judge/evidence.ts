@@ -1,0 +1,31 @@
+import type { Tally } from '../../report'
+import type { Books } from '../books'
+import type { Staged } from '../faults'
+import type { History } from '../history'
+import type { Exit } from '../watch'
+
+/** All that is known when a run is over. Whether the promises held is a matter of this and of nothing else. */
+export type Evidence = {
+  history: History
+  books: Books
+  faults: readonly Staged[]
+  exits: readonly Exit[]
+  /** Names of the processes that run in the end. */
+  running: readonly string[]
+  /** When the load ended, in the time of the history. */
+  endedAt: number
+}
+
+export type Promised = { name: string; promise: string; look: (tally: Tally, evidence: Evidence) => void }
+
+export function groupedBy<T>(list: readonly T[], keyOf: (each: T) => string | null): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const each of list) {
+    const key = keyOf(each)
+    if (key === null) continue
+    const group = groups.get(key)
+    if (group) group.push(each)
+    else groups.set(key, [each])
+  }
+  return groups
+}

@@ -1,0 +1,136 @@
+import type { Staged } from '../faults'
+import type { Call } from '../history'
+import { SERVICE_PROCESSES } from '../plan'
+import { PROBED } from '../probes'
+import { groupedBy, type Evidence, type Promised } from './evidence'
+
+const LONGEST_CALL_MS = 10_000
+const LONGEST_RECOVERY_MS = 5_000
+
+/** What an answer may be besides a success: what the load provokes by itself, and what faults do. */
+const EXPECTED_CODES = new Set([
+  ...['insufficient-stock', 'stock-limit-exceeded', 'precondition-failed', 'request-in-progress'],
+  ...['invalid-token', 'unauthenticated'], // clocks
+  ...['bad-gateway', 'gateway-timeout', 'service-unavailable'],
+  ...['database-unavailable', 'outcome-unknown', 'keys-unavailable', 'request-timeout', 'temporarily_unavailable'],
+])
+
+/** The service did not serve: a refusal for a reason of the call's own is none of that. */
+const isFailure = ({ status, left }: Call): boolean => !left && (status === 0 || status >= 500)
+
+/** How long after the end of a fault the last thing went wrong, by name of probe; undefined: it never went well again. */
+export function recoveriesOf({ history, faults, endedAt }: Pick<Evidence, 'history' | 'faults' | 'endedAt'>) {
+  const calls = [...history.calls].sort((a, b) => a.begunAt - b.begunAt)
+  return faults.map((fault, i) => {
+    // What the next fault may have hit says nothing of this one.
+    const until = faults[i + 1]?.begunAt ?? endedAt
+    const after = calls.filter(({ begunAt, ms }) => begunAt >= fault.endedAt && begunAt + ms < until)
+    const probes = PROBED.map((name) => {
+      const made = after.filter(({ probe, action }) => probe && action === name)
+      const bad = made.findLastIndex(({ outcome }) => outcome !== 'ok')
+      const good = made[bad + 1]
+      const last = bad < 0 ? {} : { last: saw(made[bad]) }
+      if (!good) return { name, ms: undefined, ...last }
+      return { name, ms: bad < 0 ? 0 : good.begunAt + good.ms - fault.endedAt, ...last }
+    })
+    const failed = after.findLast(isFailure)
+    const any = failed ? { ms: failed.begunAt - fault.endedAt, last: saw(failed) } : { ms: 0 }
+    return { fault, recoveries: [...probes, { name: 'any call', ...any }] }
+  })
+}
+
+const saw = (call: Call | undefined): string => (call ? `${call.action}: ${call.status} ${call.code ?? ''}`.trim() : '')
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
+const nameOf = (fault: Staged): string => `${fault.kind} at ${seconds(fault.begunAt)}`
+
+export const RUN: readonly Promised[] = [
+  {
+    name: 'bounded',
+    promise: 'no call takes longer than 10 s',
+    look: (tally, { history }) => {
+      const ordered = history.calls.map(({ ms }) => ms).sort((a, b) => a - b)
+      for (const { action, begunAt, ms, status } of history.calls)
+        tally.that(ms <= LONGEST_CALL_MS, () => `${action} at ${seconds(begunAt)} took ${seconds(ms)} (${status})`)
+      const at = (part: number) => ordered[Math.floor((ordered.length - 1) * part)] ?? 0
+      tally.note(`median ${at(0.5).toFixed(0)} ms, 99% within ${seconds(at(0.99))}, slowest ${seconds(at(1))}`)
+    },
+  },
+  {
+    name: 'recovery',
+    promise: 'within 5 s after each fault everything is served again',
+    look: (tally, evidence) => {
+      const all = recoveriesOf(evidence)
+      const first = evidence.faults[0]?.begunAt ?? Infinity
+      for (const call of evidence.history.calls)
+        if (call.begunAt + call.ms < first)
+          tally.that(!isFailure(call), () => `before any fault: ${call.action} at ${seconds(call.begunAt)} failed`)
+      for (const { fault, recoveries } of all)
+        for (const { name, ms, last } of recoveries)
+          tally.that(
+            ms !== undefined && ms <= LONGEST_RECOVERY_MS,
+            () =>
+              `after ${nameOf(fault)}: ${name} ${ms === undefined ? 'never went well' : `was well after ${seconds(ms)} only`} (${last})`,
+          )
+      const slowest = all
+        .map(({ recoveries }) => Math.max(...recoveries.map(({ ms }) => ms ?? Infinity)))
+        .sort((a, b) => a - b)
+      const at = (part: number) => seconds(slowest[Math.floor((slowest.length - 1) * part)] ?? 0)
+      tally.note(`${all.length} faults: half within ${at(0.5)}, the slowest ${at(1)}`)
+    },
+  },
+  {
+    name: 'survival',
+    promise: 'no process ends that was not ended',
+    look: (tally, { exits, faults, running }) => {
+      for (const process of ['postgres', 'nginx', ...SERVICE_PROCESSES])
+        tally.that(running.includes(process), () => `${process} does not run in the end`)
+      const due = groupedBy(
+        faults.flatMap(({ ended }) => ended),
+        (name) => name,
+      )
+      for (const [process, gone] of groupedBy(exits, (exit) => exit.process)) {
+        const times = due.get(process)?.length ?? 0
+        const when = gone.map(({ at }) => seconds(at)).join(', ')
+        tally.that(
+          gone.length <= times,
+          () => `${process} ended ${gone.length} times (at ${when}), and was ended ${times} times`,
+        )
+      }
+      for (const [process, times] of due) {
+        const gone = exits.filter((exit) => exit.process === process).length
+        tally.that(
+          gone >= times.length,
+          () => `${process} was ended ${times.length} times, and was seen to go ${gone} times`,
+        )
+      }
+      tally.count('exits', exits.length)
+    },
+  },
+  {
+    name: 'answers',
+    promise: 'whatever is refused is refused for a reason that exists; nothing is a fault of the shop (500)',
+    look: (tally, { history }) => {
+      for (const { action, begunAt, status, code, outcome } of history.calls) {
+        if (outcome === 'ok' || status === 0) continue
+        const expected = code !== undefined && EXPECTED_CODES.has(code) && status !== 500
+        tally.that(expected, () => `${action} at ${seconds(begunAt)} was answered ${status} ${code ?? ''}`)
+      }
+    },
+  },
+]
+
+/** Of a run with faults. */
+export const FAULTS: readonly Promised[] = [
+  {
+    name: 'staged',
+    promise: 'every kind of fault has hit something',
+    look: (tally, { faults }) => {
+      for (const [kind, staged] of groupedBy(faults, (fault) => fault.kind))
+        tally.that(
+          staged.some(({ strikes }) => strikes > 0),
+          `${kind} hit nothing in ${staged.length} times`,
+        )
+      tally.count('faults', faults.length)
+    },
+  },
+]
