@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { CardFace, Verdict } from './cards'
+import type { CardFace } from '@shop/platform/cards'
 import { err, ok, type Result } from '@shop/platform/result'
+import type { Verdict } from './cards'
 import type { Journal } from './journal'
 
 /** What is asked for under one payment id. */

@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import { faceOf } from '@shop/platform/cards'
 import { cursors, page } from '@shop/platform/cursors'
 import { problem } from '@shop/platform/problems'
 import { reply, routesOf } from '@shop/platform/routes'
 import type { Books } from './books'
-import { faceOf, verdictOn } from './cards'
+import { verdictOn } from './cards'
 import { PROBLEMS } from './problems'
 import {
   ChargeBody,
@@ -35,7 +36,7 @@ export const routes = [
       problems: ['payment-closed', 'payment-id-reused', 'temporarily-unavailable'],
     },
     async ({ body: { card, ...charge } }, { books, now }) => {
-      const charged = await books.charge({ ...charge, card: faceOf(card) }, verdictOn(card, now()))
+      const charged = await books.charge({ ...charge, card: faceOf(card.number) }, verdictOn(card, now()))
       if (!charged.ok) return problem(charged.error)
       const { paymentId, status, declineReason } = charged.value
       return status === 'NOT_CHARGED'

@@ -73,7 +73,6 @@ describe('cards', () => {
   test.each([
     ['a wrong check digit', { number: '4242424242424241' }, 'card.number'],
     ['two digits swapped', { number: '4242424242424224' }, 'card.number'],
-    ['blanks', { number: '4242 4242 4242 4242' }, 'card.number'],
     ['too few digits', { number: '42424242424' }, 'card.number'],
     ['no digits', { number: '' }, 'card.number'],
     ['a month that is none', { expMonth: 13 }, 'card.expMonth'],

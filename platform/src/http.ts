@@ -94,7 +94,7 @@ function byPath<Deps>(routes: readonly Route<Deps>[]): [string, Route<Deps>[]][]
 function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems: ProblemTable): Handler {
   const { spec } = route
   const parse = requestParser(spec)
-  const render = renderer(spec)
+  const render = rendererOf(spec)
   const { idempotencySecret: secret, deadlineMs = DEADLINE_MS } = options
   if (spec.idempotent && secret === undefined)
     throw new Error(`${spec.operationId} takes an Idempotency-Key and needs a secret`)
@@ -165,14 +165,19 @@ function onceOf(spec: RouteSpec, caller: Caller | undefined, parsed: Parsed, sec
     callerId: caller.id,
     route: `${spec.method.toUpperCase()} ${spec.path}`,
     key,
-    fingerprint: fingerprintOf(secret, { params, query, body }),
+    fingerprint: fingerprintOf(secret, { params, query, body: printed(spec, body) }),
   }
+}
+
+function printed({ unprinted }: RouteSpec, body: unknown): unknown {
+  if (!unprinted || typeof body !== 'object' || body === null) return body
+  return Object.fromEntries(Object.entries(body).filter(([field]) => !unprinted.includes(field)))
 }
 
 type Rendered = RenderedReply & { headers: Readonly<Record<string, string>> }
 
 /** Serialises a reply after its schema has taken out whatever is not declared; a reply that breaks its schema is a bug (500). */
-function renderer(spec: RouteSpec) {
+export function rendererOf(spec: RouteSpec) {
   return (reply: AnyReply): Rendered => {
     if (!('status' in reply)) throw new Error(`${spec.operationId} rendered something else than a reply`)
     const declared = spec.responses[reply.status]

@@ -108,7 +108,7 @@ function operation(spec: RouteSpec, problems: RouteConfig['responses']): RouteCo
       ...(spec.params && { params: spec.params }),
       ...(spec.query && { query: spec.query }),
       ...(headers && { headers }),
-      ...(content && { body: { required: true, content } }),
+      ...(content && { body: { required: !spec.body?.safeParse(undefined).success, content } }),
     },
     responses: { ...successes(spec), ...problems },
   }

@@ -64,6 +64,8 @@ function isRepeated({ rawHeaders }: IncomingMessage, name: string): boolean {
 const hasContent = ({ headers }: IncomingMessage) =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
+const needsNoBody = ({ body }: RouteSpec) => !body || body.safeParse(undefined).success
+
 const UTF_8 = /;\s*charset\s*=\s*"?utf-8"?\s*(;|$)/i
 
 /** What a body is parsed by; 415 for what the call does not read. Compressed bodies are not: the limit counts what is sent. */
@@ -82,9 +84,12 @@ function parserFor(spec: RouteSpec, { headers }: IncomingMessage): (text: string
   return parse
 }
 
-/** The parsed body: 415, 400 or 413 when it cannot be one. A call without a body needs no content type, and none may hide there. */
+/**
+ * The parsed body: 415, 400 or 413 when it cannot be one. A call that needs none needs no content type, and none may hide there.
+ */
 export async function readBody(spec: RouteSpec, request: IncomingMessage): Promise<unknown> {
-  if (!spec.body && (spec.method === 'get' || !hasContent(request))) return undefined
+  if (!spec.body && spec.method === 'get') return undefined
+  if (!hasContent(request) && needsNoBody(spec)) return undefined
   const parse = parserFor(spec, request)
   const body = await readBytes(request)
   if (body.length === 0) throw new ProblemError('malformed-json', { detail: 'The body is empty.' })

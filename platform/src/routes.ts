@@ -36,6 +36,8 @@ export type RouteSpec<Code extends string = string> = {
   shared?: true
   /** Takes an Idempotency-Key. */
   idempotent?: true
+  /** Fields of the body that the fingerprint of a key leaves out: nothing that is derived from them may be kept. */
+  unprinted?: readonly string[]
   responses: Readonly<Record<number, ResponseSpec>>
   /** Codes of the service that this call can answer; those that every call can are added. */
   problems: readonly Code[]
