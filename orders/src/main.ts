@@ -17,14 +17,15 @@ import { sweepExpiredKeys } from '@shop/platform/idempotency'
 import { remoteKeys } from '@shop/platform/keys'
 import { makeLog } from '@shop/platform/logging'
 import { databaseReady, keysReady, operationsOf } from '@shop/platform/operations'
-import { untilDone } from '@shop/platform/periodic'
+import { periodically, untilDone } from '@shop/platform/periodic'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
 import { batchingOrderStore } from './adapters/postgres/batching-order-store'
 import { postgresCartStore } from './adapters/postgres/cart-store'
 import { SESSION_SETTINGS, postgresOrderStore } from './adapters/postgres/order-store'
 import { EXAMPLE } from './adapters/http/schemas'
-import { ordersApp } from './app'
+import { httpPaymentGateway } from './adapters/http-client/payment-gateway'
+import { ordersApp, useCasesOf } from './app'
 import { makePlaceDemoOrder } from './application/place-demo-order'
 import { document } from './document'
 
@@ -52,14 +53,28 @@ const pool = openPool({
   settings: SESSION_SETTINGS,
 })
 const keys = remoteKeys({ url: config.JWKS_URL, log })
-const sweep = sweepExpiredKeys({ pool, schema: 'orders', log })
 
-const shop = {
+const wiring = {
   orders: config.ORDER_PLACEMENT === 'batching' ? batchingOrderStore(pool) : postgresOrderStore(pool),
+  carts: postgresCartStore(pool),
+  gateway: httpPaymentGateway({ url: config.GATEWAY_URL }),
   now: () => new Date(),
+  newId: uuidv7,
   currency: config.CURRENCY,
+  holdMinutes: config.ORDER_HOLD_MINUTES,
 }
-const placeDemoOrder = makePlaceDemoOrder(shop)
+const { called, expireOrders, settleOpenPayments } = useCasesOf(wiring)
+const every = { everyMs: 5_000, log }
+const sweeps = [
+  sweepExpiredKeys({ pool, schema: 'orders', log }),
+  periodically({ ...every, name: 'cancel orders that were not paid in time' }, async (stopping) => {
+    const expired = await expireOrders(stopping)
+    if (expired > 0) log.info({ expired }, 'orders were not paid in time')
+  }),
+  periodically({ ...every, name: 'settle open payments' }, settleOpenPayments),
+]
+
+const placeDemoOrder = makePlaceDemoOrder(wiring)
 let demoTries = 30 // its product comes within seconds, or is not for sale any more
 const demoOrder = config.DEMO_DATA
   ? untilDone({ everyMs: 1_000, log, name: 'demo order' }, async () => {
@@ -68,10 +83,7 @@ const demoOrder = config.DEMO_DATA
   : undefined
 
 const app = ordersApp({
-  ...shop,
-  carts: postgresCartStore(pool),
-  newId: uuidv7,
-  holdMinutes: config.ORDER_HOLD_MINUTES,
+  useCases: called,
   authenticate: bearerAuthentication({ keys, issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
   idempotencySecret: config.IDEMPOTENCY_SECRET,
   log,
@@ -89,7 +101,7 @@ void runService({
   log,
   stop: async () => {
     keys.stop()
-    await Promise.all([sweep.stop(), demoOrder?.stop()])
+    await Promise.all([...sweeps, demoOrder].map((each) => each?.stop()))
     await pool.end()
   },
 })

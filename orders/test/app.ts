@@ -6,32 +6,44 @@ import { checked, type Checked } from '../../tests/support/checked'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
+import { memoryPaymentGateway } from '../src/adapters/memory/payment-gateway'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
-import { ordersApp } from '../src/app'
+import { ordersApp, useCasesOf } from '../src/app'
 import { document } from '../src/document'
 import { catalogue, poolOf } from './shop'
 
 export type Service = Awaited<ReturnType<typeof startOrders>>
 
 /** The orders service on a database of its own; every answer is held to the OpenAPI document, the books are checked at the end. */
-export async function startOrders({ connections = 10, store = batchingOrderStore, holdMinutes = 30 } = {}) {
+export async function startOrders({
+  connections = 10,
+  store = batchingOrderStore,
+  holdMinutes = 30,
+  gateway = memoryPaymentGateway(new Map()),
+  now = () => new Date(),
+} = {}) {
   const database = await createDatabase()
   const pool = poolOf(database.urls.orders, connections)
   const orders = store(pool)
-  const app = ordersApp({
+  const { called, ...sweeps } = useCasesOf({
     orders,
     carts: postgresCartStore(pool),
-    now: () => new Date(),
+    gateway,
+    now,
     newId: uuidv7,
     currency: 'USD',
     holdMinutes,
+  })
+  const app = ordersApp({
+    useCases: called,
     authenticate,
     idempotencySecret: 'a secret of the tests, long enough to be one',
     log: makeLog('orders', 'silent'),
   })
   return {
     app,
+    ...sweeps,
     orders,
     pool,
     owner: database.owner,
@@ -47,8 +59,7 @@ export async function startOrders({ connections = 10, store = batchingOrderStore
 }
 
 /** A buyer (or anybody else) with a token, and the calls that they make. */
-export function aCaller(calls: Checked, role = 'BUYER') {
-  const id = randomUUID()
+export function aCaller(calls: Checked, role = 'BUYER', id: string = randomUUID()) {
   const authorization = bearer({ id, role })
   return {
     id,

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
+import { memoryPaymentGateway } from '../src/adapters/memory/payment-gateway'
 import { makeCancelOrder } from '../src/application/cancel-order'
 import { makePlaceDemoOrder } from '../src/application/place-demo-order'
 import { makePlaceOrder } from '../src/application/place-order'
 import { makeReadOrder } from '../src/application/read-order'
+import { makeRefund } from '../src/application/settle-payment'
 import { MAX_QUANTITY, mergeLines, totalCents } from '../src/domain/order'
 import { aMemoryShop } from './shop'
 
@@ -19,7 +21,10 @@ function aShop(...stocks: number[]) {
     products,
     terms,
     placeOrder: makePlaceOrder(deps),
-    cancelOrder: makeCancelOrder(deps),
+    cancelOrder: makeCancelOrder({
+      ...deps,
+      refund: makeRefund({ ...deps, gateway: memoryPaymentGateway(new Map()) }),
+    }),
     readOrder: makeReadOrder(deps),
   }
 }

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { PLATFORM_PROBLEMS, problem, type ProblemReply, type ProblemTable } from '@shop/platform/problems'
 import type { CancelOrderError } from '../../application/cancel-order'
+import type { MoveShipmentError } from '../../application/move-shipment'
+import type { PayOrderError } from '../../application/pay-order'
 import type { PlaceOrderError } from '../../application/place-order'
 import type { CartFull } from '../../application/ports'
 import { MAX_LINES, MAX_QUANTITY } from '../../domain/order'
 
-export type OrdersError = PlaceOrderError | CancelOrderError | CartFull
+export type OrdersError = PlaceOrderError | CancelOrderError | CartFull | PayOrderError | MoveShipmentError
 
 const Shortage = z
   .object({
@@ -50,6 +52,44 @@ export const PROBLEMS = {
     title: 'Full cart',
     description: `A cart has at most ${MAX_LINES} products. Take one out before you put in another one.`,
   },
+  'payment-declined': {
+    status: 402,
+    title: 'Payment declined',
+    description: 'The card was declined and nothing was charged. Try again with another one; `reason` says why.',
+    members: { reason: z.string().meta({ example: 'card-declined' }) },
+  },
+  'order-already-paid': {
+    status: 409,
+    title: 'Already paid',
+    description: 'The order is paid; nothing was charged again. `orderStatus` says how far it is.',
+    members: { orderStatus: z.string().meta({ example: 'PAID' }) },
+  },
+  'payment-in-progress': {
+    status: 409,
+    title: 'Payment in progress',
+    description: 'Another charge for this order is under way. Read the order again: it says what came of it.',
+    retryAfter: 1,
+  },
+  'order-not-payable': {
+    status: 409,
+    title: 'Not payable',
+    description: 'The order was cancelled. What was charged for it nevertheless is refunded. `orderStatus` says so.',
+    members: { orderStatus: z.string().meta({ example: 'CANCELLED' }) },
+  },
+  'invalid-transition': {
+    status: 409,
+    title: 'Not the next step',
+    description:
+      'A shipment of a paid order moves one step at a time, never back. `currentStatus` is where it is, or the order when it has no shipment to move.',
+    members: { currentStatus: z.string().meta({ example: 'PENDING' }) },
+  },
+  'gateway-unavailable': {
+    status: 503,
+    title: 'Payment gateway unavailable',
+    description:
+      'The payment gateway did not do it, or did not answer. While `paymentStatus` is `PENDING` the shop is finding out; nothing is charged twice.',
+    retryAfter: 1,
+  },
   'product-unavailable': {
     status: 422,
     title: 'Product unavailable',
@@ -78,6 +118,12 @@ const REFUSALS = {
   'cart-empty': () => problem('cart-empty'),
   'cart-full': () => problem('cart-full'),
   'product-unavailable': ({ productIds }) => problem('product-unavailable', { members: { productIds } }),
+  'payment-declined': ({ reason }) => problem('payment-declined', { members: { reason } }),
+  'order-already-paid': ({ status }) => problem('order-already-paid', { members: { orderStatus: status } }),
+  'payment-in-progress': () => problem('payment-in-progress'),
+  'order-not-payable': ({ status }) => problem('order-not-payable', { members: { orderStatus: status } }),
+  'invalid-transition': ({ from }) => problem('invalid-transition', { members: { currentStatus: from } }),
+  'gateway-unavailable': () => problem('gateway-unavailable'),
   'idempotency-key-reused': () => problem('idempotency-key-reused'),
   'request-in-progress': () => problem('request-in-progress'),
   'quantity-over-limit': ({ productIds }, asked) =>

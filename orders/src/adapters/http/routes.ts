@@ -7,17 +7,21 @@ import type { OrderStore, Placed } from '../../application/ports'
 import type { ReadOrder } from '../../application/read-order'
 import type { Order as DomainOrder } from '../../domain/order'
 import { cartRoutes, type CartDeps } from './cart'
+import { fulfilmentRoutes, type FulfilmentDeps } from './fulfilment'
+import { paymentRoutes, type PaymentDeps } from './payment'
 import { TABLE, refused } from './problems'
 import { CheckoutBody, ListQuery, Order, OrderPage, OrderParams, PlaceOrderBody, orderTag, orderView } from './schemas'
 
-export type UseCases = CartDeps & {
-  placeOrder: PlaceOrder
-  readOrder: ReadOrder
-  listOrders: OrderStore['list']
-  cancelOrder: CancelOrder
-  /** How long an order waits for its payment; 0 is for ever. */
-  holdMinutes: number
-}
+export type UseCases = CartDeps &
+  PaymentDeps &
+  FulfilmentDeps & {
+    placeOrder: PlaceOrder
+    readOrder: ReadOrder
+    listOrders: OrderStore['list']
+    cancelOrder: CancelOrder
+    /** How long an order waits for its payment; 0 is for ever. */
+    holdMinutes: number
+  }
 
 const route = routesOf<UseCases>()(TABLE)
 const buyers = { roles: ['BUYER'] } as const
@@ -32,7 +36,7 @@ const answered = (placed: Placed, holdMinutes: number) => {
   if (placed.repeated) return { answer: placed.receipt, replayed: true }
   return placed.receipt ? { answer: placed.receipt, replayed: false } : created(placed.order, holdMinutes)
 }
-const termsOf = ({ shippingAddress, notes }: z.output<typeof CheckoutBody>) => ({
+const termsOf = ({ shippingAddress, notes }: z.output<typeof CheckoutBody> = {}) => ({
   shippingAddress: shippingAddress ?? null,
   notes: notes ?? null,
 })
@@ -81,7 +85,7 @@ const orderRoutes = [
         '`Idempotency-Key` and the call is safe to repeat.',
       access: buyers,
       idempotent: true,
-      body: CheckoutBody,
+      body: CheckoutBody.optional(),
       responses: { 201: { description: 'The order.', body: Order, headers: ['Location', 'ETag'] } },
       problems: ['cart-empty', 'insufficient-stock', 'product-unavailable'],
     },
@@ -160,4 +164,4 @@ const orderRoutes = [
   ),
 ]
 
-export const routes = [...orderRoutes, ...cartRoutes]
+export const routes = [...orderRoutes, ...cartRoutes, ...paymentRoutes, ...fulfilmentRoutes]

@@ -47,7 +47,7 @@ export const CheckoutBody = z
 
 export const OrderParams = z.strictObject({ id: Id.meta({ example: EXAMPLE.orderId }) })
 
-const OrderStatus = z.enum(ORDER_STATUSES).meta({ id: 'OrderStatus' })
+export const OrderStatus = z.enum(ORDER_STATUSES).meta({ id: 'OrderStatus' })
 
 export const ListQuery = z.strictObject({
   ...pageQuery,
