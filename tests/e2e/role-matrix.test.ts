@@ -22,7 +22,7 @@ type Fixture = {
   request: (world: World, caller: Caller) => Promise<Request> | Request
   success: number
   /** What the same role gets for what is another's. */
-  stranger?: { of: 'buyer' | 'seller'; status: number }
+  stranger?: { of: 'buyer' | 'seller' | 'both'; status: number }
 }
 
 const aProduct = ({ shop, parties }: World) => shop.list(parties.seller, 5)
@@ -51,6 +51,7 @@ const directory = (kind: 'warehouses' | 'suppliers', Noun: string): Record<strin
   }
 }
 const cartItem = async (world: World) => `/orders/cart/items/${await aProduct(world)}`
+const CARD = { cardNumber: '4242424242424242', expMonth: 12, expYear: 2099, cvc: '123' }
 const someName = () => `m-${randomBytes(6).toString('hex')}`
 
 const FIXTURES: Record<string, Fixture> = {
@@ -148,6 +149,27 @@ const FIXTURES: Record<string, Fixture> = {
     success: 200,
     stranger: { of: 'buyer', status: 404 },
   },
+  payOrder: {
+    request: async (world) => ({ path: `${await anOrder(world)}/payment`, body: CARD }),
+    success: 200,
+    stranger: { of: 'buyer', status: 404 },
+  },
+  moveShipment: {
+    request: async (world) => {
+      const order = await anOrder(world)
+      await world.shop.call('POST', `${order}/payment`, { token: world.parties.buyer.token, body: CARD })
+      return { path: `${order}/shipment`, body: { status: 'PACKED' } }
+    },
+    success: 200,
+    stranger: { of: 'seller', status: 404 },
+  },
+  trackOrder: {
+    request: async (world) => ({ path: `${await anOrder(world)}/tracking` }),
+    success: 200,
+    stranger: { of: 'both', status: 404 },
+  },
+  listSales: { request: () => ({}), success: 200 },
+  summariseSales: { request: () => ({}), success: 200 },
 }
 
 type Operation = {
@@ -176,7 +198,8 @@ function expectedStatus({ access }: Operation, fixture: Fixture, caller: Caller)
   if (caller === 'anonymous') return 401
   if (access !== 'authenticated' && !access.includes(ROLE[caller])) return 403
   const { stranger, success } = fixture
-  return stranger && stranger.of !== caller && caller !== 'admin' ? stranger.status : success
+  const owns = stranger?.of === 'both' ? ['buyer', 'seller'] : [stranger?.of]
+  return stranger && !owns.some((owner) => owner === caller) && caller !== 'admin' ? stranger.status : success
 }
 
 let world: World
