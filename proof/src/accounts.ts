@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Answer, Caller, Client } from './client'
+import { isBusy, type Answer, type Caller, type Client } from './client'
+import { Undecided } from './report'
 
 export type Role = 'BUYER' | 'SELLER'
 export type Credentials = { username: string; password: string }
@@ -79,5 +80,8 @@ export function openAccounts(client: Client, tag: string) {
 
 export type Accounts = ReturnType<typeof openAccounts>
 
-const unusable = (call: string, { status, text, fault }: Answer) =>
-  new NoStart(`${call} answered ${status === 0 ? `nothing: ${fault}` : `${status} ${text.slice(0, 300)}`}`)
+function unusable(call: string, answer: Answer): Error {
+  const { status, text, fault } = answer
+  const message = `${call} answered ${status === 0 ? `nothing: ${fault}` : `${status} ${text.slice(0, 300)}`}`
+  return isBusy(answer) ? new Undecided(message) : new NoStart(message)
+}

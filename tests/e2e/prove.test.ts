@@ -32,7 +32,7 @@ test('every promise of the shop holds', async () => {
   )
   expect(report.promises.filter(({ checks }) => checks < 10)).toEqual([])
   expect(report).toMatchObject({ ok: true, seed: 'test', rounds: 1, skipped: [], calls: { lost: 0 } })
-})
+}, 120_000)
 
 const changed = (reply: Reply, change: (body: Json) => unknown): Reply => ({
   ...reply,

@@ -1,6 +1,6 @@
 import { NoStart } from '../accounts'
 import { WrongOption } from '../options'
-import { grouped, held, progressOn, table, type Finding } from '../report'
+import { grouped, held, progressOn, table, Undecided, type Finding } from '../report'
 import { optionsFrom, USAGE, type Options } from './options'
 import { prove, type Progress, type Report } from './run'
 
@@ -76,7 +76,7 @@ main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
     if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
-    else if (error instanceof NoStart) console.error(error.message)
+    else if (error instanceof NoStart || error instanceof Undecided) console.error(error.message)
     else throw error
     process.exitCode = 2
   },

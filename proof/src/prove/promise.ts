@@ -81,7 +81,7 @@ export const unitsOf = (order: Order, productId: string): number =>
 
 export const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0)
 
-/** Starts of the work that goes on at the same time, one after the other within each. */
+/** One after the other: what one of many that work at the same time does. */
 export const inTurn = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
   for (const item of items) await work(item)
 }
