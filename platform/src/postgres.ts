@@ -118,7 +118,9 @@ async function attemptTransaction<T, E>(
   work: (tx: pg.PoolClient) => Promise<Result<T, E>>,
   deadline: number,
 ): Promise<Result<T, E>> {
-  const tx = await pool.connect()
+  const tx = await pool.connect().catch((error: unknown) => {
+    throw isConnectionLoss(error) ? new DatabaseOutage('database-unavailable', error) : error // nothing was said yet
+  })
   let released = false
   const release = (broken?: Error): void => {
     if (!released) tx.release(broken)

@@ -128,6 +128,14 @@ test('a statement by itself, whose answer is lost, has an unknown outcome: here 
   expect(await facts()).toEqual([{ id: 1 }])
 })
 
+test('a connection that breaks while it is made leaves no doubt about the work that it was made for', async () => {
+  wire.refuse()
+  const error = await failureOf(record(1))
+  expect(asOutage(error)).toMatchObject({ code: 'database-unavailable', cause: { code: 'ECONNRESET' } })
+  wire.restore()
+  expect(await record(1)).toEqual(ok(1))
+})
+
 test('a server that is not there is an outage at once', async () => {
   const { port } = await closedPort()
   const nowhere = openPool({
