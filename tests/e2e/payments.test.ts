@@ -11,7 +11,8 @@ let buyer: Party
 beforeAll(async () => {
   shop = await startShop()
   gateway = shop.stack.urls['gateway'] ?? ''
-  ;[seller, buyer] = (await Promise.all([shop.join('SELLER'), shop.join('BUYER')])) as [Party, Party]
+  seller = await shop.join('SELLER')
+  buyer = await shop.join('BUYER')
 }, 120_000)
 afterAll(() => shop.stop())
 
