@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { cpus, release, totalmem, type } from 'node:os'
 import { join, relative } from 'node:path'
 import { removeCluster } from '../../scripts/src/postgres-home'
+import { withSection } from '../../scripts/src/readme'
 import { ROOT, runTool, UserError } from '../../scripts/src/terminal'
 import { needTool, NGINX } from '../../scripts/src/tools'
 import { findPgbench } from './baseline'
@@ -9,7 +10,7 @@ import { verdictsOn, type Cell, type Machine, type Results } from './figures'
 import { findWrk } from './load'
 import { optionsFrom, SECTIONS, USAGE, type Options } from './options'
 import { ordersPlot } from './plot'
-import { progressLine, readmeSection, screen, withSection } from './report'
+import { progressLine, readmeSection, screen } from './report'
 import { calibrate, growth, placing, profile, reads, soldOut, twoProcesses, withKeys } from './sections'
 import type { Bench } from './shop'
 
@@ -127,7 +128,8 @@ function merged(earlier: Results, now: Results): Results {
 async function publish(results: Results): Promise<void> {
   writeFileSync(join(RESULTS, 'orders.svg'), ordersPlot(results.cells))
   const readme = join(ROOT, 'README.md')
-  if (existsSync(readme)) writeFileSync(readme, withSection(readFileSync(readme, 'utf8'), readmeSection(results)))
+  if (existsSync(readme))
+    writeFileSync(readme, withSection(readFileSync(readme, 'utf8'), 'bench', readmeSection(results)))
   const files = [LATEST, readme].filter((file) => existsSync(file))
   await runTool(join(ROOT, 'node_modules', '.bin', 'prettier'), ['--write', ...files])
 }

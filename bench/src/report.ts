@@ -138,12 +138,3 @@ export function readmeSection(results: Results): string {
     `Growth is from ${number(settings.growth.small)} to ${number(settings.growth.large)} orders. All figures are in [latest.json](bench/results/latest.json).`,
   ].join('\n')
 }
-
-const [START, END] = ['<!-- bench:start -->', '<!-- bench:end -->']
-
-/** The README with its section replaced; as it was when it has no place for one. */
-export function withSection(readme: string, section: string): string {
-  const [start, end] = [readme.indexOf(START), readme.indexOf(END)]
-  if (start < 0 || end < start) return readme
-  return `${readme.slice(0, start + START.length)}\n\n${section}\n\n${readme.slice(end)}`
-}

@@ -5,7 +5,7 @@ import { parseWrk } from '../src/load'
 import { optionsFrom } from '../src/options'
 import { ordersPlot } from '../src/plot'
 import { selfTimes } from '../src/profile'
-import { readmeSection, screen, table, withSection } from '../src/report'
+import { readmeSection, screen, table } from '../src/report'
 
 const cell = (subject: string, mode: string, connections: number, ...rates: number[]): Cell => ({
   section: 'placing',
@@ -146,15 +146,10 @@ test('the screen shows every cell and says what misses', () => {
   expect(text).toMatch(/placing, hot, batching +orders 0.25, postgres 0.13/)
 })
 
-test('the README’s section replaces what is between its marks, and nothing else', () => {
+test('the README’s section has the figures and names the machine', () => {
   const section = readmeSection(results)
   expect(section).toContain('| one product | 64 | 800 | 400 | 4,400 | 10 | 60 |')
   expect(section).toContain('on 2026-11-21: 2 cores, a processor')
-  const readme = '# Shop\n<!-- bench:start -->\nold\n<!-- bench:end -->\nlast\n'
-  const once = withSection(readme, section)
-  expect(once).toBe(`# Shop\n<!-- bench:start -->\n\n${section}\n\n<!-- bench:end -->\nlast\n`)
-  expect(withSection(once, section)).toBe(once)
-  expect(withSection('# Shop\n', section)).toBe('# Shop\n')
 })
 
 test('the plot has a line for everybody who placed orders, and is well-formed', () => {
