@@ -116,15 +116,17 @@ test('one key many times in a batch has one effect, and every repeat gets its re
   const { id } = await world.addProduct({ available: 9 })
   const once = onceFor()
   const other = { ...once, fingerprint: 'other' }
-  const outcomes = await behindOne(batchingOrderStore(aPool()), [
+  const placements = [
     one(id, { once }),
     one(id, { once }),
     one(id, { once: other }),
     one(id, { once: onceFor() }),
     one(id, { once }),
-  ])
+  ]
+  const outcomes = await behindOne(batchingOrderStore(aPool()), placements)
   expect(outcomes.map(word)).toEqual(['placed', 'repeated', 'idempotency-key-reused', 'placed', 'repeated'])
   expect(await world.available(id)).toBe(7)
+  expect(await transactionsOf(placements)).toBe(1)
 })
 
 test('a refused call frees its key for the next one in the same batch', async () => {

@@ -1,3 +1,4 @@
+import { SQLSTATE } from '@shop/platform/postgres'
 import { unbalancedProducts } from '../../tests/support/books'
 import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { raceThroughGate } from '../../tests/support/gate'
@@ -10,7 +11,7 @@ import { cartStoreContract } from './cart-store.contract'
 import { checkoutContract } from './checkout.contract'
 import { orderLifeContract } from './order-life.contract'
 import { orderQueriesContract } from './order-queries.contract'
-import { aPlacement, orderStoreContract, placed } from './order-store.contract'
+import { aPlacement, onceFor, orderStoreContract, placed } from './order-store.contract'
 import { catalogue, poolOf } from './shop'
 
 let database: TestDatabase
@@ -81,5 +82,16 @@ const opened = (store: typeof postgresOrderStore) => () =>
 for (const [name, store] of Object.entries({ postgres: postgresOrderStore, batching: batchingOrderStore })) {
   for (const contract of [orderStoreContract, checkoutContract, orderLifeContract, orderQueriesContract])
     contract(name, opened(store))
+
+  test(`${name}: an order whose answer cannot be kept is not placed, and its key stays free`, async () => {
+    const { id } = await catalogue(database.owner).addProduct({ available: 3 })
+    const once = onceFor()
+    const answer = { status: 201, location: null, etag: null, body: 'not \u0000 storable' }
+    const lines = [{ productId: id, quantity: 1 }]
+    const broken = store(pool).place(aPlacement({ lines, once: { ...once, receipt: () => answer } }))
+    await expect(broken).rejects.toMatchObject({ code: SQLSTATE.characterNotInRepertoire })
+    expect(await catalogue(database.owner).available(id)).toBe(3)
+    await placed(store(pool), aPlacement({ lines, once }))
+  })
 }
 cartStoreContract('postgres', opened(postgresOrderStore))

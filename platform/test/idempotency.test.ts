@@ -14,7 +14,7 @@ import {
   type Once,
 } from '@shop/platform/idempotency'
 import { makeLog } from '@shop/platform/logging'
-import { inTransaction, openPool } from '@shop/platform/postgres'
+import { SQLSTATE, inTransaction, openPool } from '@shop/platform/postgres'
 import { problem } from '@shop/platform/problems'
 import { ok } from '@shop/platform/result'
 import { reply } from '@shop/platform/routes'
@@ -181,6 +181,21 @@ describe('once in a transaction', () => {
     )
     await expect(broken).rejects.toBe(bug)
     expect([await effectsOf(once), await keptOf(once)]).toEqual([0, []])
+  })
+
+  test('an answer that cannot be kept undoes the effect that it tells of', async () => {
+    const once = aRequest()
+    const kept = onceInTransaction(
+      pool,
+      'products',
+      { once, render: () => ({ status: 201, location: null, etag: null, body: 'not \u0000 storable' }) },
+      async (tx) => {
+        await tx.query('insert into effects values ($1)', [once.key])
+        return reply(201, { id: '1' })
+      },
+    )
+    await expect(kept).rejects.toMatchObject({ code: SQLSTATE.characterNotInRepertoire })
+    expect(await effectsOf(once)).toBe(0)
   })
 
   test('while a call is under way its repeats are refused at once, after it they get its answer: one effect', async () => {
