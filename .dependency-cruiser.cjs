@@ -137,7 +137,7 @@ module.exports = {
       name: 'proof-stays-outside',
       comment: 'Whoever checks a shop from outside shares no code with it: the address is all there is.',
       severity: 'error',
-      from: { path: '^proof/src/', pathNot: '^proof/src/chaos/' },
+      from: { path: '^proof/src/', pathNot: '^proof/src/(chaos|mutants)/' },
       to: { pathNot: ['^proof/src/', anyPackage], dependencyTypesNot: ['core'] },
     },
     {
@@ -145,6 +145,12 @@ module.exports = {
         core: true,
       }),
       comment: 'The lab starts the shop and lays hands on what it stands on; of its code it knows nothing.',
+    },
+    {
+      ...sees('mutants-see-scripts-and-no-service', '^proof/src/mutants/', ['^proof/src/', '^scripts/src/'], {
+        core: true,
+      }),
+      comment: 'They are made of the working tree as text: whatever is broken in it, the runner is not.',
     },
     {
       name: 'proof-parts-do-not-meet',
