@@ -31,6 +31,10 @@ export type Product = {
 }
 export type Movement = { id: string; productId: string; delta: number; reason: string; orderId: string | null }
 export type Cart = { items: { productId: string; quantity: number; available: number }[]; totalCents: number }
+/** An order as one of its sellers sees it. */
+export type Sale = Omit<Order, 'buyerId'> & { shipmentStatus: string | null }
+export type SalesDay = { day: string; productId: string; units: number; revenueCents: number; cancelledUnits: number }
+export type TrackingEntry = { at: string; sellerId?: string; status: string }
 export type Page<Item> = { items: Item[]; nextCursor: string | null }
 export type Shortage = { productId: string; requested: number; available: number }
 
@@ -96,6 +100,13 @@ export function shopAt(client: Client) {
       call<Cart>('PUT', `/orders/cart/items/${productId}`, { as: buyer, body: { quantity } }),
     order: (buyer: Party, orderId: string) => read<Order>(`/orders/${orderId}`, buyer),
     product: (as: Party, id: string) => read<Product>(`/products/${id}`, as),
+    pay: (buyer: Party, orderId: string, card?: string, key?: string) => {
+      const { method, path, ...made } = paying(buyer, orderId, card, key)
+      return call<Order>(method, path, made)
+    },
+    ship: (seller: Party, orderId: string, status: string) =>
+      call<Sale>('POST', `/orders/${orderId}/shipment`, { as: seller, body: { status } }),
+    tracking: (as: Party, orderId: string) => all<TrackingEntry>(`/orders/${orderId}/tracking`, as),
     changeStock: (seller: Party, id: string, delta: number, reason: string, key = newKey()) =>
       call<{ available: number; movement: Movement }>('POST', `/products/${id}/stock`, {
         as: seller,
@@ -136,6 +147,17 @@ export const checkingOut = (buyer: Party, key = newKey()): Request => ({
   as: buyer,
   key,
   body: {},
+})
+
+/** Test cards of the simulated gateway. */
+export const CARDS = { good: '4242424242424242', declined: '4000000000000002', failsAtFirst: '4000000000000119' }
+
+export const paying = (buyer: Party, orderId: string, card = CARDS.good, key = newKey()): Request => ({
+  method: 'POST',
+  path: `/orders/${orderId}/payment`,
+  as: buyer,
+  key,
+  body: { cardNumber: card, expMonth: 12, expYear: new Date().getUTCFullYear() + 3, cvc: '123' },
 })
 
 /** Status and code, or why there is neither. */

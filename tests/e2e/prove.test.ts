@@ -121,6 +121,40 @@ const LIES: [what: string, broken: string[], lie: () => Lie][] = [
     },
   ],
   [
+    'is paid for what it refuses to sell',
+    ['pay-once', 'refund-once'],
+    () => async (request, ask) => {
+      const reply = await ask(request)
+      return /payment$/.test(request.path) && reply.status === 409 ? { ...reply, status: 200 } : reply
+    },
+  ],
+  [
+    'charges whatever card it is shown',
+    ['declined-cards'],
+    () => (request, ask) =>
+      ask({ ...request, body: request.body.replace(/4000000000000(002|119)/, '4242424242424242') }),
+  ],
+  [
+    'moves shipments as it likes',
+    ['shipment-steps'],
+    () => async (request, ask) => {
+      const reply = await ask(request)
+      return /shipment$/.test(request.path) && reply.status === 409 ? { ...reply, status: 200 } : reply
+    },
+  ],
+  [
+    'counts a unit more than it has sold',
+    ['sales-summary', 'pay-once', 'refund-once'],
+    () => async (request, ask) => {
+      const reply = await ask(request)
+      if (!/sales\/summary/.test(request.path)) return reply
+      return changed(reply, ({ items, nextCursor }) => ({
+        items: items.map((day: { units: number }) => ({ ...day, units: day.units + 1 })),
+        nextCursor,
+      }))
+    },
+  ],
+  [
     'does not look at keys',
     ['one-key-at-once', 'repeats', 'cut-connections'],
     () => (request, ask) => ask(without(request, 'idempotency-key')),

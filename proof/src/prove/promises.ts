@@ -9,7 +9,9 @@ import { cutConnections, keysOfCallers, oneKeyAtOnce, repeats } from './promises
 import { buyersApart, forgedTokens, sellersApart } from './promises/isolation'
 import { lastUnit, manyProducts, severalUnits } from './promises/last-unit'
 import { listsUnderWrites } from './promises/lists'
+import { declinedCards, payOnce, refundOnce } from './promises/paying'
 import { priceChanges, stockDeltas } from './promises/selling'
+import { salesSummary, shipmentSteps } from './promises/shipping'
 
 /** What is looked at, in this order. */
 export const PROMISES: readonly ShopPromise[] = [
@@ -17,6 +19,7 @@ export const PROMISES: readonly ShopPromise[] = [
   ...[allOrNothing, allOrNothingInARace, summedLines, crossedOrders],
   ...[cancelOnce, cancelAgainstOrders, stockDeltas, priceChanges],
   ...[checkoutOnce, lastUnitInCarts],
+  ...[payOnce, declinedCards, refundOnce, shipmentSteps, salesSummary],
   ...[oneKeyAtOnce, repeats, keysOfCallers, cutConnections],
   ...[buyersApart, sellersApart, forgedTokens],
   ...[listsUnderWrites, conditionalReads, conditionalEdits],

@@ -24,6 +24,10 @@ export const buyersApart: ShopPromise = {
       )
       const cancelled = await shop.call('POST', `${path}/cancel`, { as: b, headers })
       tally.equal(told(cancelled), '404 order-not-found', 'cancelling another’s order')
+      const payment = await shop.pay(b, id)
+      tally.equal(told(payment), '404 order-not-found', 'paying another’s order')
+      const tracked = await shop.call('GET', `${path}/tracking`, { as: b, headers })
+      tally.equal(told(tracked), '404 order-not-found', 'tracking another’s order')
       const me = await shop.call<{ id: string }>('GET', '/users/me', { as: b, headers })
       tally.equal(me.body?.id, b.id, 'who the profile is of')
       const own = await shop.call<{ buyerId: string }>('POST', '/orders', {
