@@ -4,7 +4,7 @@ import { ifMatch } from '@shop/platform/conditional'
 import { cursors, LAST_ID, page, type Page } from '@shop/platform/cursors'
 import { err, ok, type Result } from '@shop/platform/result'
 import { Id } from '@shop/platform/schemas'
-import { PRODUCT_COLUMNS, type ProductRow } from './catalogue'
+import { firstWhere, PRODUCT_COLUMNS, withinOne, type ProductRow } from './catalogue'
 import type { AllProductsQuery } from './schemas'
 
 /** Any product there is, whoever asks for it. */
@@ -24,14 +24,14 @@ export async function listAllProducts(
 ): Promise<Page<ProductRow>> {
   const { encode, decode } = cursors(['all products', sellerId, status], z.tuple([Id]))
   const values: unknown[] = [decode(cursor)?.[0] ?? LAST_ID, limit + 1]
-  const where = ['p.id < $1']
-  if (sellerId !== undefined) where.push(`p.seller_id = $${values.push(sellerId)}`)
+  const seller = sellerId === undefined ? undefined : withinOne('p.seller_id', `$${values.push(sellerId)}`)
+  const where = seller ? [seller.condition, seller.before('$1')] : ['p.id < $1']
   if (status !== undefined) where.push(`p.status = '${status}'`)
-  const { rows } = await pool.query<ProductRow>(
-    `select ${PRODUCT_COLUMNS} from products.products p join products.inventory i on i.product_id = p.id
-      where ${where.join(' and ')} order by p.id desc limit $2`,
+  const { rows } = await pool.query<ProductRow>({
+    name: `list-all-products ${sellerId === undefined ? '' : 'seller '}${status ?? ''}`,
+    text: firstWhere(where.join(' and '), seller?.order ?? 'p.id desc', '$2'),
     values,
-  )
+  })
   return page(
     rows,
     limit,

@@ -2,8 +2,8 @@ import type pg from 'pg'
 import { z } from 'zod'
 import { cursors, LAST_ID, page, type Page } from '@shop/platform/cursors'
 import { err, ok, type Result } from '@shop/platform/result'
-import { Cents, Id, text } from '@shop/platform/schemas'
-import { MAX_PRICE_CENTS, type ListQuery, type Product, type SORTS } from './schemas'
+import { Id } from '@shop/platform/schemas'
+import { MAX_PAGE, type OwnQuery, type Product } from './schemas'
 
 /** A product as it is read: `version` counts its edits. */
 export type ProductRow = {
@@ -27,6 +27,29 @@ export type ProductRow = {
 export const PRODUCT_COLUMNS = `p.id, p.seller_id as "sellerId", p.name, p.description, p.price_cents as "priceCents", p.category,
   p.image_urls as "imageUrls", p.status, p.seller_status as "sellerStatus", p.version, p.created_at as "createdAt",
   p.updated_at as "updatedAt", i.available`
+
+/** Has `available` of a product `p`. The limit keeps it one look-up a product, whatever plan would be thought better. */
+export const STOCK = 'cross join lateral (select available from products.inventory where product_id = p.id limit 1) i'
+
+/** Rows of the longest page, and one more. A limit that is known when a plan is made keeps it one for a page, not for a part of the table. */
+export const MOST = MAX_PAGE + 1
+
+export const FIRST_ID = '00000000-0000-7000-8000-000000000000'
+/**
+ * Of one seller, or one category, the newest first. Said in a way that only the index which begins with that column has: told of an
+ * equality, Postgres may as well follow another index, past the products of everybody else.
+ */
+export const withinOne = (column: string, value: string) => ({
+  condition: `(${column}, p.id) > (${value}, '${FIRST_ID}')`,
+  before: (id: string): string => `(${column}, p.id) < (${value}, ${id})`,
+  order: `${column} desc, p.id desc`,
+})
+
+/** The first products that meet the conditions on `p`, by an order that an index is in. */
+export const firstWhere = (conditions: string, order: string, limit: string): string =>
+  `select ${PRODUCT_COLUMNS} from (
+     select p.* from products.products p where ${conditions} order by ${order} limit ${MOST}
+   ) p ${STOCK} order by ${order} limit ${limit}`
 
 export const productView = (row: ProductRow, currency: string): z.input<typeof Product> => ({
   id: row.id,
@@ -61,6 +84,17 @@ export async function findProduct(
   return rows[0]
 }
 
+/**
+ * Of every session: a plan is made once for a statement and kept, as the statements are made for that, and it goes by indexes however
+ * small a table was then. One request is not worth several processes, or a compiler.
+ */
+export const SESSION_SETTINGS = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  max_parallel_workers_per_gather: '0',
+  jit: 'off',
+}
+
 export type OwnershipRefusal = { code: 'product-not-found' | 'not-owner' }
 
 /** A product of the caller's own; another seller's disabled product is not there at all. */
@@ -74,103 +108,20 @@ export async function findOwnProduct(
   return product.sellerId === callerId ? ok(product) : err({ code: 'not-owner' })
 }
 
-type Listed = ProductRow & { relevance: number | null }
-
-/** How a sort orders the list. Its columns, ended by the id, are unique: they are the key of its cursors. */
-type Sort = {
-  columns: readonly string[]
-  direction: 'asc' | 'desc'
-  key: z.ZodType<readonly (string | number)[]>
-  keyOf: (row: Listed) => (string | number)[]
-}
-const byPrice = {
-  columns: ['p.price_cents', 'p.id'],
-  key: z.tuple([Cents.max(MAX_PRICE_CENTS), Id]),
-  keyOf: (row: Listed) => [row.priceCents, row.id],
-}
-const sortsOf = (relevance: string): Record<(typeof SORTS)[number], Sort> => ({
-  newest: { columns: ['p.id'], direction: 'desc', key: z.tuple([Id]), keyOf: (row) => [row.id] },
-  price: { ...byPrice, direction: 'asc' },
-  '-price': { ...byPrice, direction: 'desc' },
-  // By code point, so that a cursor means the same on every machine.
-  name: {
-    columns: ['p.name collate "C"', 'p.id'],
-    direction: 'asc',
-    key: z.tuple([text(1, 200), Id]),
-    keyOf: (row) => [row.name, row.id],
-  },
-  relevance: {
-    columns: [relevance, 'p.id'],
-    direction: 'desc',
-    key: z.tuple([z.number(), Id]),
-    keyOf: (row) => [row.relevance ?? 0, row.id],
-  },
-})
-
-/**
- * A page of active products. The page is cut from the products alone, then completed: a search may match very many. Not a
- * named statement: the plan that fits depends on what is asked for (a rare word, a category of one product or of all).
- */
-export async function listProducts(pool: pg.Pool, { limit, cursor, ...asked }: ListQuery): Promise<Page<ProductRow>> {
-  const { q, category, sellerId, minPriceCents, maxPriceCents, inStock } = asked
-  const sort = asked.sort ?? (q === undefined ? 'newest' : 'relevance')
-  const values: unknown[] = []
-  const parameter = (value: unknown) => `$${values.push(value)}`
-  const where = [`p.status = 'ACTIVE'`]
-  let relevance = 'null'
-  if (q !== undefined) {
-    const query = `products.prefix_query(${parameter(q)})`
-    where.push(`p.search @@ ${query}`)
-    // As a double it returns from a cursor as the same number.
-    if (sort === 'relevance') relevance = `ts_rank(p.search, ${query})::float8`
-  }
-  if (category !== undefined) where.push(`p.category = ${parameter(category)}`)
-  if (sellerId !== undefined) where.push(`p.seller_id = ${parameter(sellerId)}`)
-  if (minPriceCents !== undefined) where.push(`p.price_cents >= ${parameter(minPriceCents)}`)
-  if (maxPriceCents !== undefined) where.push(`p.price_cents <= ${parameter(maxPriceCents)}`)
-  if (inStock !== undefined) where.push(inStock ? 'i.available > 0' : 'i.available = 0')
-
-  const { columns, direction, key, keyOf } = sortsOf(relevance)[sort]
-  const { encode, decode } = cursors(
-    ['products', sort, q, category, sellerId, minPriceCents, maxPriceCents, inStock],
-    key,
-  )
-  const after = decode(cursor)
-  if (after)
-    where.push(`(${columns.join(', ')}) ${direction === 'asc' ? '>' : '<'} (${after.map(parameter).join(', ')})`)
-  const order = columns.map((column) => `${column} ${direction}`).join(', ')
-  const stock = 'join products.inventory i on i.product_id = p.id'
-  const { rows } = await pool.query<Listed>(
-    `with page as (
-       select p.id from products.products p ${inStock === undefined ? '' : stock}
-        where ${where.join(' and ')}
-        order by ${order} limit ${parameter(limit + 1)}
-     )
-     select ${PRODUCT_COLUMNS}, ${relevance} as relevance
-       from page join products.products p on p.id = page.id ${stock}
-      order by ${order}`,
-    values,
-  )
-  return page(
-    rows,
-    limit,
-    (row) => row,
-    (last) => encode(keyOf(last)),
-  )
-}
-
-/** A seller's own products, disabled ones too, newest first. */
+/** A seller's own products, disabled ones too, newest first; with `lowStock` the active ones of which no more than that is left. */
 export async function listOwnProducts(
   pool: pg.Pool,
   sellerId: string,
-  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  { lowStock, limit, cursor }: OwnQuery,
 ): Promise<Page<ProductRow>> {
-  const { encode, decode } = cursors(['own products', sellerId], z.tuple([Id]))
+  const { encode, decode } = cursors(['own products', sellerId, lowStock], z.tuple([Id]))
+  const own = withinOne('p.seller_id', '$1')
+  const conditions = `${own.condition} and ${own.before('$2')}`
+  const low = `p.status = 'ACTIVE' and (select i.available from products.inventory i where i.product_id = p.id) <= $4`
   const { rows } = await pool.query<ProductRow>({
-    name: 'list-own-products',
-    text: `select ${PRODUCT_COLUMNS} from products.products p join products.inventory i on i.product_id = p.id
-            where p.seller_id = $1 and p.id < $2 order by p.id desc limit $3`,
-    values: [sellerId, decode(cursor)?.[0] ?? LAST_ID, limit + 1],
+    name: lowStock === undefined ? 'list-own-products' : 'list-own-products-low',
+    text: firstWhere(lowStock === undefined ? conditions : `${conditions} and ${low}`, own.order, '$3'),
+    values: [sellerId, decode(cursor)?.[0] ?? LAST_ID, limit + 1, ...(lowStock === undefined ? [] : [lowStock])],
   })
   return page(
     rows,

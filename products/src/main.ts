@@ -18,6 +18,7 @@ import { untilDone } from '@shop/platform/periodic'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
 import { productsApp } from './app'
+import { SESSION_SETTINGS } from './catalogue'
 import { loadDemoData } from './demo-data'
 import { document } from './document'
 
@@ -39,6 +40,7 @@ const pool = openPool({
   max: config.DATABASE_POOL_SIZE,
   applicationName: 'products',
   onError: (error) => log.warn({ err: error }, 'postgres connection lost'),
+  settings: SESSION_SETTINGS,
 })
 const keys = remoteKeys({ url: config.JWKS_URL, log })
 // Postgres may be away at first, or not migrated yet.

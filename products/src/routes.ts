@@ -4,15 +4,7 @@ import { onceInTransaction } from '@shop/platform/idempotency'
 import { problem, type Violation } from '@shop/platform/problems'
 import { reply, routesOf } from '@shop/platform/routes'
 import { disableProduct, findAnyProduct, listAllProducts } from './administration'
-import {
-  findProduct,
-  listCategories,
-  listOwnProducts,
-  listProducts,
-  productTag,
-  productView,
-  type ProductRow,
-} from './catalogue'
+import { findProduct, listCategories, listOwnProducts, productTag, productView, type ProductRow } from './catalogue'
 import { addProduct, editProduct } from './editing'
 import { TABLE } from './problems'
 import { receivingRoutes } from './receiving-routes'
@@ -23,6 +15,7 @@ import {
   ListQuery,
   MAX_STOCK,
   NewProduct,
+  OwnQuery,
   PageQuery,
   Product,
   ProductChanges,
@@ -32,6 +25,7 @@ import {
   StockChanged,
   StockMovementPage,
 } from './schemas'
+import { findProducts } from './search'
 import { changeStock, listMovements } from './stock'
 
 export type Deps = { pool: pg.Pool; currency: string }
@@ -83,7 +77,7 @@ export const routes = [
       responses: { 200: { description: 'A page of products.', body: ProductPage } },
       problems: [],
     },
-    async ({ query }, deps) => listed(await listProducts(deps.pool, query), deps),
+    async ({ query }, deps) => listed(await findProducts(deps.pool, query), deps),
   ),
   route(
     {
@@ -92,9 +86,10 @@ export const routes = [
       operationId: 'listOwnProducts',
       tag: 'selling',
       summary: 'List your own products',
-      description: 'Newest first, disabled ones too.',
+      description:
+        'Newest first, disabled ones too. With `lowStock` only those that are active and running out: what is to be ordered again.',
       access: sellers,
-      query: PageQuery,
+      query: OwnQuery,
       responses: { 200: { description: 'A page of products.', body: ProductPage } },
       problems: [],
     },

@@ -12,6 +12,8 @@ import {
 } from '@shop/platform/schemas'
 
 export const MAX_PRICE_CENTS = 100_000_000
+/** Of items, in any list. */
+export const MAX_PAGE = 100
 export const MAX_STOCK = 1_000_000_000
 export const SORTS = ['newest', 'price', '-price', 'name', 'relevance'] as const
 const SELLER_REASONS = ['RECEIVED', 'CORRECTION', 'DAMAGED'] as const
@@ -139,8 +141,10 @@ export const ListQuery = z
       .optional()
       .meta({
         description:
-          'Finds the products whose name or description has every one of these words, or words that begin with them. ' +
+          'Finds the products whose name or description has every one of these words, or words that begin with them. When there ' +
+          'is none, words may be misspelt: by a letter that is missing, too much, another one or in another place. ' +
           'Case and punctuation do not matter; punctuation alone finds nothing.',
+        example: 'coffee',
       }),
     category: Slug.optional().meta({ description: 'Slug of a category; `GET /products/categories` lists them.' }),
     sellerId: Id.optional().meta({ description: 'Products of this seller.' }),
@@ -150,9 +154,14 @@ export const ListQuery = z
       type: 'boolean',
       description: '`true`: only what can be ordered at this moment; `false`: only what is sold out.',
     }),
-    sort: z.enum(SORTS).optional().meta({
-      description: '`relevance` when `q` is given, and only then; else `newest`. `name` is by code point.',
-    }),
+    sort: z
+      .enum(SORTS)
+      .optional()
+      .meta({
+        description:
+          '`relevance` when `q` is given, and only then; else `newest`. `relevance` is names before descriptions, whole words before ' +
+          'beginnings of words, and then the newest first. `name` is by code point.',
+      }),
     ...pageQuery,
   })
   .refine((query) => !isBelow(query.minPriceCents, query.maxPriceCents), {
@@ -175,6 +184,14 @@ export const AllProductsQuery = z.strictObject({
 export type AllProductsQuery = z.output<typeof AllProductsQuery>
 
 export const PageQuery = z.strictObject(pageQuery)
+
+export const OwnQuery = z.strictObject({
+  lowStock: integerParameter(0, MAX_STOCK)
+    .optional()
+    .meta({ description: 'Only active products of which this many units or fewer are available.', example: 5 }),
+  ...pageQuery,
+})
+export type OwnQuery = z.output<typeof OwnQuery>
 
 export const Categories = z
   .object({

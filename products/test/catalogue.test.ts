@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { aSeller, openShop, type Body, type Shop, type Someone } from './shop'
+import { aSeller, openShop, pathOf, type Body, type Page, type Query, type Shop, type Someone } from './shop'
 
 let shop: Shop
 beforeAll(async () => {
@@ -7,13 +7,7 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-type Query = Record<string, string | number | boolean | undefined>
-const path = (query: Query) => {
-  const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
-  return `/products?${new URLSearchParams(given).toString()}`
-}
-const list = async (query: Query) =>
-  (await shop.api.get(path(query)).expect(200)).body as { items: Body[]; nextCursor: string | null }
+const list = (query: Query) => shop.list(query)
 const names = async (query: Query) => (await list(query)).items.map((item) => item['name'] as string)
 
 /** Follows the cursors to the end, doing something between the pages. */
@@ -21,7 +15,7 @@ async function walk(query: Query, between: () => Promise<unknown> = () => Promis
   const items: Body[] = []
   let cursor: string | null | undefined
   while (cursor !== null) {
-    const page: Awaited<ReturnType<typeof list>> = await list({ ...query, cursor })
+    const page: Page = await list({ ...query, cursor })
     expect(page.items.length).toBeLessThanOrEqual(Number(query['limit'] ?? 20))
     items.push(...page.items)
     cursor = page.nextCursor
@@ -40,13 +34,13 @@ const violations = async (query: string) => {
 test('a list item is the product as it is read alone', async () => {
   const seller = aSeller()
   const { body } = await shop.create(seller, { name: 'Alone', description: 'Whole', category: 'single' })
-  const answer = await shop.api.get(path({ sellerId: seller.id }))
+  const answer = await shop.api.get(pathOf({ sellerId: seller.id }))
   expect([answer.status, answer.body]).toEqual([200, { items: [body], nextCursor: null }])
   expect(answer.headers).toMatchObject({ 'cache-control': 'no-cache', vary: 'Authorization' })
   const tag = answer.headers['etag'] as string
-  expect((await shop.api.get(path({ sellerId: seller.id })).set('if-none-match', tag)).status).toBe(304)
+  expect((await shop.api.get(pathOf({ sellerId: seller.id })).set('if-none-match', tag)).status).toBe(304)
   await shop.changeStock(seller, body['id'] as string, { delta: 1, reason: 'RECEIVED' }).expect(200)
-  expect((await shop.api.get(path({ sellerId: seller.id })).set('if-none-match', tag)).status).toBe(200)
+  expect((await shop.api.get(pathOf({ sellerId: seller.id })).set('if-none-match', tag)).status).toBe(200)
 })
 
 test('disabled products are not listed, not even to their seller', async () => {
@@ -54,7 +48,7 @@ test('disabled products are not listed, not even to their seller', async () => {
   const shown = await shop.create(seller)
   const hidden = await shop.create(seller)
   await shop.patch(seller, hidden.id, '*', { status: 'DISABLED' }).expect(200)
-  const answer = await shop.api.get(path({ sellerId: seller.id })).set('authorization', seller.authorization)
+  const answer = await shop.api.get(pathOf({ sellerId: seller.id })).set('authorization', seller.authorization)
   expect(answer.body.items.map(({ id }: Body) => id as string)).toEqual([shown.id])
   expect(answer.headers['cache-control']).toBe('private, no-cache')
 })
@@ -272,21 +266,14 @@ describe('filters and sorts', () => {
     )
   })
 
-  test('relevance orders by rank, and products of the same rank newest first', async () => {
-    const found = await walk({ q: 'red', sellerId: sellers[0]?.id, limit: 4 })
-    const inName = found.findLastIndex((item) => String(item['name']).startsWith('red'))
-    const inDescription = found.findIndex((item) => !String(item['name']).startsWith('red'))
-    expect([inName >= 0, inDescription > inName]).toEqual([true, true])
-    const both = found.filter((item) => String(item['name']).startsWith('red') && item['description'] !== '')
-    expect(found.slice(0, both.length)).toEqual(both.sort(ORDERS['newest']))
-  })
-
   test.each([
     { sort: 'newest' },
     { sort: 'price' },
     { sort: '-price' },
     { sort: 'name' },
     { q: 'red' },
+    { q: 'r' },
+    { q: 'rred' },
     { q: 'r', sort: 'price' },
     { inStock: true },
     { category: 'filters-a' },
@@ -323,7 +310,7 @@ test('a cursor is good for its own sort and filters only, whatever the page size
     { minPriceCents: 0 },
     { sellerId: aSeller().id },
   ]) {
-    const asked = path({ ...query, ...other, cursor: String(cursor) })
+    const asked = pathOf({ ...query, ...other, cursor: String(cursor) })
     expect([other, await violations(asked.slice('/products?'.length))]).toEqual([other, ['query:cursor']])
   }
 })
@@ -340,13 +327,13 @@ test('a cursor that was tampered with is refused or is a place in the list, neve
     const keys = [[], [id, id, id], ['x'], ...values.flatMap((value) => [[value], [value, id], [key[0], value]])]
     for (const forged of keys) {
       const cursor = Buffer.from(JSON.stringify([name, forged])).toString('base64url')
-      const answer = await shop.api.get(path({ ...query, cursor }))
+      const answer = await shop.api.get(pathOf({ ...query, cursor }))
       expect([200, 422]).toContain(answer.status)
       if (answer.status === 422) expect(answer.body.errors[0]).toMatchObject({ in: 'query', path: 'cursor' })
     }
     for (const raw of [key, name, [name], [name, key, 1], { name, key }, null, 'x']) {
       const cursor = Buffer.from(JSON.stringify(raw)).toString('base64url')
-      expect((await shop.api.get(path({ ...query, cursor }))).status).toBe(422)
+      expect((await shop.api.get(pathOf({ ...query, cursor }))).status).toBe(422)
     }
   }
 })

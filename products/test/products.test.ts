@@ -318,6 +318,58 @@ test('one’s own products are listed newest first, disabled ones too, and nobod
   expect([buyer.status, buyer.body.code]).toEqual([403, 'forbidden-role'])
 })
 
+describe('running out of stock', () => {
+  const [seller, other] = [aSeller(), aSeller()]
+  const ask = (query: string, who = seller) =>
+    shop.api.get(`/products/mine?${query}`).set('authorization', who.authorization)
+  const names = async (query: string, who = seller) => {
+    const { body } = await ask(query, who).expect(200)
+    return (body.items as { name: string }[]).map(({ name }) => name)
+  }
+  beforeAll(async () => {
+    for (const [name, stock] of Object.entries({ five: 5, none: 0, six: 6, one: 1, many: 1_000_000_000 }))
+      await shop.create(seller, { name, stock })
+    const hidden = await shop.create(seller, { name: 'hidden', stock: 1 })
+    await shop.patch(seller, hidden.id, '*', { status: 'DISABLED' }).expect(200)
+    await shop.create(other, { name: 'theirs', stock: 1 })
+  })
+
+  test('are the own active products with so little or less, newest first', async () => {
+    expect(await names('lowStock=5')).toEqual(['one', 'none', 'five'])
+    expect(await names('lowStock=0')).toEqual(['none'])
+    expect(await names('lowStock=1000000000')).toEqual(['many', 'one', 'six', 'none', 'five'])
+    expect(await names('lowStock=5', other)).toEqual(['theirs'])
+    expect(await names('lowStock=0', other)).toEqual([])
+  })
+
+  test('come in pages, and a cursor is good for its own threshold only', async () => {
+    const { body: first } = await ask('lowStock=5&limit=2').expect(200)
+    const { body: second } = await ask(`lowStock=5&limit=2&cursor=${first.nextCursor}`).expect(200)
+    expect([...first.items, ...second.items].map(({ name }) => name as string)).toEqual(['one', 'none', 'five'])
+    expect(second.nextCursor).toBeNull()
+    for (const query of ['lowStock=4', '', 'lowStock=0'])
+      expect((await ask(`${query}&cursor=${first.nextCursor}`)).body.errors[0].path).toBe('cursor')
+  })
+
+  test('a product that is sold out joins them, one that is delivered leaves them', async () => {
+    const mover = aSeller()
+    const own = await shop.create(mover, { name: 'moving', stock: 9 })
+    expect(await names('lowStock=3', mover)).toEqual([])
+    await shop.changeStock(mover, own.id, { delta: -8, reason: 'DAMAGED' }).expect(200)
+    expect(await names('lowStock=3', mover)).toEqual(['moving'])
+    await shop.changeStock(mover, own.id, { delta: 8, reason: 'RECEIVED' }).expect(200)
+    expect(await names('lowStock=3', mover)).toEqual([])
+  })
+
+  test.each(['lowStock=-1', 'lowStock=', 'lowStock=x', 'lowStock=1.5', 'lowStock=1000000001', 'lowStock=1&lowStock=2'])(
+    '?%s is refused',
+    async (query) => {
+      const refused = await ask(query)
+      expect([refused.status, refused.body.errors[0].path]).toEqual([422, 'lowStock'])
+    },
+  )
+})
+
 test('categories are those of active products, counted and named', async () => {
   const seller = aSeller()
   const { id } = await shop.create(seller, { category: 'zz-lost-and-found' })

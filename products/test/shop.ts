@@ -6,6 +6,7 @@ import { checked, type Checked, type Json } from '../../tests/support/checked'
 import { createDatabase } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { productsApp } from '../src/app'
+import { SESSION_SETTINGS } from '../src/catalogue'
 import { document } from '../src/document'
 
 export type Someone = { id: string; authorization: string }
@@ -22,6 +23,14 @@ export const anAdmin = () => someone('ADMIN')
 export type Body = Record<string, Json>
 export type Created = { id: string; etag: string; body: Body }
 
+export type Query = Record<string, string | number | boolean | undefined>
+export type Page = { items: Body[]; nextCursor: string | null }
+/** The catalogue's path for what is asked for. */
+export const pathOf = (query: Query): string => {
+  const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+  return `/products?${new URLSearchParams(given).toString()}`
+}
+
 export type Shop = {
   /** Calls on the service, every answer of which is held to its document. */
   api: Checked
@@ -32,6 +41,8 @@ export type Shop = {
   create: (seller: Someone, fields?: Body) => Promise<Created>
   /** The product as `reader` (anybody, unless given) reads it. */
   read: (id: string, reader?: Someone) => Promise<Body>
+  /** A page of the catalogue, as anybody reads it. */
+  list: (query: Query) => Promise<Page>
   patch: (seller: Someone, id: string, etag: string | undefined, changes: Body) => ReturnType<Checked['patch']>
   changeStock: (seller: Someone, id: string, change: Body, key?: string) => ReturnType<Checked['post']>
   /** Any call as somebody. */
@@ -50,9 +61,9 @@ export type Shop = {
 /** The products service on a database of its own. Closing it first sees that every ledger adds up. */
 export async function openShop(): Promise<Shop> {
   const database = await createDatabase()
-  const open = (connectionString: string) =>
-    openPool({ connectionString, max: 30, applicationName: 'products-test', onError: () => {} })
-  const pool = open(database.urls.products)
+  const open = (connectionString: string, settings = {}) =>
+    openPool({ connectionString, max: 30, applicationName: 'products-test', onError: () => {}, settings })
+  const pool = open(database.urls.products, SESSION_SETTINGS)
   const orders = open(database.urls.orders)
   const app = productsApp({
     pool,
@@ -81,6 +92,7 @@ export async function openShop(): Promise<Shop> {
         .expect(201)
       return { id: body.id as string, etag: headers['etag'] as string, body: body as Body }
     },
+    list: async (query) => (await api.get(pathOf(query)).expect(200)).body as Page,
     patch: (seller, id, etag, changes) => {
       const call = api.patch(`/products/${id}`).set('authorization', seller.authorization).send(changes)
       return etag === undefined ? call : call.set('if-match', etag)

@@ -23,6 +23,7 @@ const RIGHTS: Record<Role, Record<string, string>> = {
     'products.receipts': 'insert select',
     'products.suppliers': 'insert select update(name,status,updated_at,version)',
     'products.warehouses': 'insert select update(name,status,updated_at,version)',
+    'products.spellings': 'insert select',
     'products._prisma_migrations': 'select',
   },
   orders: {
