@@ -79,6 +79,8 @@ async function shipAndAsk(store: OrderStore, placement: Placement): Promise<void
   const page = { status: undefined, after: undefined, limit: 10 }
   const sellerId = shipped.lines[0]?.sellerId ?? ''
   await store.list({ ...page, buyerId: order.buyerId })
+  for (const status of [undefined, 'CANCELLED'] as const)
+    for (const after of [undefined, order.id]) await store.list({ ...page, buyerId: undefined, status, after })
   for (const after of [undefined, order.id]) await store.sales({ ...page, sellerId, after })
   await store.sales({ ...page, sellerId, status: 'PACKED' })
   for (const after of [undefined, { day: '2026-01-01', productId: order.id }])

@@ -253,5 +253,23 @@ export function orderStoreContract(name: string, open: () => Promise<World>): vo
       expect(await ids({ status: 'PLACED', after: newest })).toEqual([oldest])
       expect(await ids({ status: 'CANCELLED' })).toEqual([middle])
     })
+
+    test("everybody's list has the orders of all buyers, newest first, pages on, and filters by status", async () => {
+      const product = await world.addProduct({ available: 9 })
+      const orders: Order[] = []
+      for (let n = 0; n < 3; n++)
+        orders.push(await placed(store, aPlacement({ lines: [{ productId: product.id, quantity: 1 }] })))
+      const [oldest, middle, newest] = orders.map((order) => order.id)
+      const ids = async (query: Partial<Parameters<OrderStore['list']>[0]>) =>
+        (await store.list({ buyerId: undefined, status: undefined, after: undefined, limit: 3, ...query })).map(
+          (order) => order.id,
+        )
+      expect(await ids({})).toEqual([newest, middle, oldest])
+      expect(await ids({ after: newest, limit: 2 })).toEqual([middle, oldest])
+      await store.update(middle ?? '', null, (current) => cancel(current, LATER))
+      expect(await ids({ status: 'PLACED', limit: 2 })).toEqual([newest, oldest])
+      expect(await ids({ status: 'CANCELLED', limit: 1 })).toEqual([middle])
+      expect(await ids({ status: 'CANCELLED', after: newest, limit: 1 })).toEqual([middle])
+    })
   })
 }

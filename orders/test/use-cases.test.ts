@@ -50,7 +50,7 @@ test('lines of one product are merged before stock is taken, in the shop’s cur
   ])
   expect([order.currency, order.createdAt, totalCents(order)]).toEqual(['EUR', NOW, 600])
   expect(products.map((product) => product.available)).toEqual([3, 1])
-  expect(await readOrder({ orderId: order.id, buyerId })).toEqual({ ok: true, value: order })
+  expect(await readOrder({ orderId: order.id, reader: { buyerId } })).toEqual({ ok: true, value: order })
 })
 
 test('too many units of one product are refused before anything is asked of the store', async () => {
@@ -75,8 +75,8 @@ test('only its buyer reads or cancels an order', async () => {
   const orderId = placed.value.order.id
   const notFound = { ok: false, error: { code: 'order-not-found' } }
   expect(await cancelOrder({ orderId, buyerId: randomUUID() })).toEqual(notFound)
-  expect(await readOrder({ orderId, buyerId: randomUUID() })).toEqual(notFound)
-  expect(await readOrder({ orderId: randomUUID(), buyerId })).toEqual(notFound)
+  expect(await readOrder({ orderId, reader: { buyerId: randomUUID() } })).toEqual(notFound)
+  expect(await readOrder({ orderId: randomUUID(), reader: { buyerId } })).toEqual(notFound)
   expect(products[0]?.available).toBe(0)
   expect(await cancelOrder({ orderId, buyerId })).toMatchObject({
     ok: true,

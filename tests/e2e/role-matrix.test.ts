@@ -124,6 +124,7 @@ const FIXTURES: Record<string, Fixture> = {
     request: async (world) => ({ body: { items: [{ productId: await aProduct(world), quantity: 1 }] } }),
     success: 201,
   },
+  listAllOrders: { request: () => ({}), success: 200 },
   listOrders: { request: () => ({}), success: 200 },
   readOrder: {
     request: async (world) => ({ path: await anOrder(world) }),

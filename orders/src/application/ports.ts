@@ -53,7 +53,8 @@ export type PlacementRefusal = ProductUnavailable | InsufficientStock | KeyRefus
 export type Begun = { repeated: false; order: Order } | { repeated: true; receipt: Receipt }
 
 export type OrderQuery = {
-  buyerId: string
+  /** Everybody's when undefined. */
+  buyerId: string | undefined
   status: Order['status'] | undefined
   /** Id of the last order of the page before. */
   after: string | undefined

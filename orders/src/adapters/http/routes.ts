@@ -10,7 +10,17 @@ import { cartRoutes, type CartDeps } from './cart'
 import { fulfilmentRoutes, type FulfilmentDeps } from './fulfilment'
 import { paymentRoutes, type PaymentDeps } from './payment'
 import { TABLE, refused } from './problems'
-import { CheckoutBody, ListQuery, Order, OrderPage, OrderParams, PlaceOrderBody, orderTag, orderView } from './schemas'
+import {
+  AllOrdersQuery,
+  CheckoutBody,
+  ListQuery,
+  Order,
+  OrderPage,
+  OrderParams,
+  PlaceOrderBody,
+  orderTag,
+  orderView,
+} from './schemas'
 
 export type UseCases = CartDeps &
   PaymentDeps &
@@ -40,6 +50,23 @@ const termsOf = ({ shippingAddress, notes }: z.output<typeof CheckoutBody> = {})
   shippingAddress: shippingAddress ?? null,
   notes: notes ?? null,
 })
+
+async function pageOfOrders(
+  listOrders: OrderStore['list'],
+  asked: { buyerId?: string | undefined; status?: DomainOrder['status'] | undefined; limit: number },
+  cursor: string | undefined,
+  holdMinutes: number,
+) {
+  const { buyerId, status, limit } = asked
+  const { encode, decode } = cursors(['orders', buyerId, status], z.tuple([z.uuid()]))
+  const orders = await listOrders({ buyerId, status, after: decode(cursor)?.[0], limit: limit + 1 })
+  return page(
+    orders,
+    limit,
+    (order) => orderView(order, holdMinutes),
+    (last) => encode([last.id]),
+  )
+}
 
 const orderRoutes = [
   route(
@@ -112,20 +139,24 @@ const orderRoutes = [
       responses: { 200: { description: 'A page of orders.', body: OrderPage } },
       problems: [],
     },
-    async ({ query: { status, cursor, limit }, caller }, { listOrders, holdMinutes }) => {
-      const { encode, decode } = cursors(['orders', status ?? null], z.tuple([z.uuid()]))
-      const after = decode(cursor)?.[0]
-      const orders = await listOrders({ buyerId: caller.id, status, after, limit: limit + 1 })
-      return reply(
-        200,
-        page(
-          orders,
-          limit,
-          (order) => orderView(order, holdMinutes),
-          (last) => encode([last.id]),
-        ),
-      )
+    async ({ query: { cursor, ...asked }, caller }, { listOrders, holdMinutes }) =>
+      reply(200, await pageOfOrders(listOrders, { ...asked, buyerId: caller.id }, cursor, holdMinutes)),
+  ),
+  route(
+    {
+      method: 'get',
+      path: '/orders/all',
+      operationId: 'listAllOrders',
+      tag: 'orders',
+      summary: 'List the orders of all buyers',
+      description: 'Newest first.',
+      access: { roles: ['ADMIN'] },
+      query: AllOrdersQuery,
+      responses: { 200: { description: 'A page of orders.', body: OrderPage } },
+      problems: [],
     },
+    async ({ query: { cursor, ...asked } }, { listOrders, holdMinutes }) =>
+      reply(200, await pageOfOrders(listOrders, asked, cursor, holdMinutes)),
   ),
   route(
     {
@@ -134,13 +165,15 @@ const orderRoutes = [
       operationId: 'readOrder',
       tag: 'orders',
       summary: 'Read one of your orders',
-      access: buyers,
+      description: 'An admin reads any.',
+      access: { roles: ['BUYER', 'ADMIN'] },
       params: OrderParams,
       responses: { 200: { description: 'The order.', body: Order } },
       problems: ['order-not-found'],
     },
     async ({ params, caller }, { readOrder, holdMinutes }) => {
-      const order = await readOrder({ orderId: params.id, buyerId: caller.id })
+      const reader = caller.role === 'ADMIN' ? 'admin' : { buyerId: caller.id }
+      const order = await readOrder({ orderId: params.id, reader })
       return order.ok ? shown(order.value, holdMinutes) : refused(order.error)
     },
   ),

@@ -54,6 +54,10 @@ export const ListQuery = z.strictObject({
   status: OrderStatus.optional().meta({ description: 'Orders in this state only.' }),
 })
 
+export const AllOrdersQuery = ListQuery.extend({
+  buyerId: Id.optional().meta({ description: 'Orders of this buyer only.' }),
+})
+
 const OrderLine = z
   .object({
     productId: Id,
