@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { unbalancedProducts } from '../support/books'
-import { counted, startShop, type Party, type Shop } from '../support/system'
+import { counted, PASSWORD, startShop, type Party, type Shop } from '../support/system'
 
+const ADMIN = 'the-admin'
 let shop: Shop
 let seller: Party
 let buyers: Party[]
 let buyer: Party
 
 beforeAll(async () => {
-  shop = await startShop()
+  shop = await startShop({ env: { ADMIN_USERNAME: ADMIN, ADMIN_PASSWORD: PASSWORD } })
   seller = await shop.join('SELLER')
   buyers = await shop.joinMany('BUYER', 100)
   buyer = buyers[0] as Party
@@ -70,6 +71,36 @@ test('what a seller keeps is private: no cache answers it to anybody else', asyn
     if (theirs.status === 200) expect(theirs.body.items).toEqual([])
     expect((await shop.call('GET', path, { token })).text).toBe(mine.text)
   }
+})
+
+test('what an admin disables is neither ordered nor logged in to, by anybody, until it is enabled again', async () => {
+  const admin = await shop.login(ADMIN)
+  const productId = await shop.list(seller, 3)
+  const someone = await shop.join('BUYER')
+  const set = async (path: string, status: string) => {
+    const headers = { 'if-match': '*' }
+    const answer = await shop.call('PATCH', path, { token: admin.token, body: { status }, headers })
+    expect([answer.status, answer.body.status]).toEqual([200, status])
+  }
+  const credentials = { username: someone.username, password: PASSWORD }
+  const attempts = async () => [
+    (await shop.order(buyer, [[productId, 1]])).status,
+    (await shop.call('POST', '/users/token', { body: credentials })).status,
+  ]
+  await set(`/products/${productId}`, 'DISABLED')
+  await set(`/users/${someone.id}`, 'DISABLED')
+  expect(await attempts()).toEqual([422, 400])
+  const mine = { token: seller.token, body: { status: 'ACTIVE' }, headers: { 'if-match': '*' } }
+  expect((await shop.call('PATCH', `/products/${productId}`, mine)).body.code).toBe('disabled-by-admin')
+  // The access token of before lives on, as the document says.
+  const placed = await shop.order(someone, [[await shop.list(seller, 1), 1]])
+  expect(placed.status).toBe(201)
+  const orders = await shop.call('GET', `/orders/all?buyerId=${someone.id}`, { token: admin.token })
+  expect(orders.body.items).toEqual([placed.body])
+
+  await set(`/products/${productId}`, 'ACTIVE')
+  await set(`/users/${someone.id}`, 'ACTIVE')
+  expect(await attempts()).toEqual([201, 200])
 })
 
 test.each([1, 7])(
