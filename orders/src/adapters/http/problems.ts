@@ -69,6 +69,7 @@ export const PROBLEMS = {
     title: 'Payment in progress',
     description: 'Another charge for this order is under way. Read the order again: it says what came of it.',
     retryAfter: 1,
+    members: { paymentStatus: z.literal('PENDING') },
   },
   'order-not-payable': {
     status: 409,
@@ -120,7 +121,7 @@ const REFUSALS = {
   'product-unavailable': ({ productIds }) => problem('product-unavailable', { members: { productIds } }),
   'payment-declined': ({ reason }) => problem('payment-declined', { members: { reason } }),
   'order-already-paid': ({ status }) => problem('order-already-paid', { members: { orderStatus: status } }),
-  'payment-in-progress': () => problem('payment-in-progress'),
+  'payment-in-progress': () => problem('payment-in-progress', { members: { paymentStatus: 'PENDING' } }),
   'order-not-payable': ({ status }) => problem('order-not-payable', { members: { orderStatus: status } }),
   'invalid-transition': ({ from }) => problem('invalid-transition', { members: { currentStatus: from } }),
   'gateway-unavailable': () => problem('gateway-unavailable'),
