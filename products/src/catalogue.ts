@@ -18,15 +18,16 @@ export type ProductRow = {
   /** What its seller gave it, while an admin has it disabled. */
   sellerStatus: 'ACTIVE' | 'DISABLED' | null
   version: number
-  createdAt: Date
-  updatedAt: Date
+  /** As Postgres writes them in UTC, the zone of our sessions: as dates they would be parsed only to be written again. */
+  createdAt: string
+  updatedAt: string
   available: number
 }
 
 /** The columns of `products.products p` and `products.inventory i` that make a ProductRow. */
 export const PRODUCT_COLUMNS = `p.id, p.seller_id as "sellerId", p.name, p.description, p.price_cents as "priceCents", p.category,
-  p.image_urls as "imageUrls", p.status, p.seller_status as "sellerStatus", p.version, p.created_at as "createdAt",
-  p.updated_at as "updatedAt", i.available`
+  to_json(p.image_urls) as "imageUrls", p.status, p.seller_status as "sellerStatus", p.version, p.created_at::text as "createdAt",
+  p.updated_at::text as "updatedAt", i.available`
 
 /** Has `available` of a product `p`. The limit keeps it one look-up a product, whatever plan would be thought better. */
 export const STOCK = 'cross join lateral (select available from products.inventory where product_id = p.id limit 1) i'
@@ -51,6 +52,12 @@ export const firstWhere = (conditions: string, order: string, limit: string): st
      select p.* from products.products p where ${conditions} order by ${order} limit ${MOST}
    ) p ${STOCK} order by ${order} limit ${limit}`
 
+/** `2026-11-21 08:30:00.5+00` as RFC 3339 writes it, with milliseconds. */
+function timestamp(text: string): string {
+  if (!text.endsWith('+00')) throw new Error(`a session is not in UTC: ${text}`)
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, -3).padEnd(3, '0')}Z`
+}
+
 export const productView = (row: ProductRow, currency: string): z.input<typeof Product> => ({
   id: row.id,
   sellerId: row.sellerId,
@@ -63,8 +70,8 @@ export const productView = (row: ProductRow, currency: string): z.input<typeof P
   status: row.status,
   disabledBy: row.status === 'ACTIVE' ? null : row.sellerStatus ? 'ADMIN' : 'SELLER',
   available: row.available,
-  createdAt: row.createdAt.toISOString(),
-  updatedAt: row.updatedAt.toISOString(),
+  createdAt: timestamp(row.createdAt),
+  updatedAt: timestamp(row.updatedAt),
 })
 
 export const productTag = ({ version, available }: ProductRow): string => `"${version}-${available}"`
