@@ -234,6 +234,25 @@ describe('a charge whose answer is lost', () => {
     expect(gateway.of(order.id).map(({ status }) => status)).toEqual(['SUCCEEDED'])
   })
 
+  test('that the database could not keep is not called undone, and is found out about', async () => {
+    const order = await anOrder()
+    const held = gateway.hold()
+    const paying = Promise.resolve(order.pay())
+    await held.reached
+    const holder = await service.owner.connect()
+    await holder.query('begin')
+    await holder.query('select from orders.orders where id = $1 for update', [order.id])
+    held.go()
+    const answer = await paying
+    expect([answer.status, answer.body.code]).toEqual([503, 'outcome-unknown'])
+    await holder.query('rollback')
+    holder.release()
+    expect(gateway.of(order.id)).toMatchObject([{ status: 'SUCCEEDED' }])
+    inMinutes(1)
+    await service.settleOpenPayments()
+    expect(await order.read()).toMatchObject({ status: 'PAID', paymentStatus: 'PAID' })
+  })
+
   test('while the gateway is away stays pending', async () => {
     const order = await anOrder()
     gateway.loseAnswers()

@@ -118,8 +118,8 @@ export type OrderStore = {
 
   /**
    * Applies `decide` to the order as it is now and keeps what it returns, stock included, in one transaction: two callers never
-   * decide from the same version. `actorId` answers for the stock that goes back, null is the shop. Returning the order itself
-   * keeps it untouched. When the change settles the payment that `begin` kept with a key, `receipt` is what its repeats get; the
+   * decide from the same version. `actorId` answers for the stock that goes back; null is the shop, which finishes what was begun:
+   * an outage then leaves the outcome open. Returning the order itself keeps it untouched. When the change settles the payment that `begin` kept with a key, `receipt` is what its repeats get; the
    * key is free again where there is none.
    */
   update: <E>(

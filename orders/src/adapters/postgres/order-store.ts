@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { claimKey, keepAnswers } from '@shop/platform/idempotency'
-import { inTransaction } from '@shop/platform/postgres'
+import { DatabaseOutage, asOutage, inTransaction } from '@shop/platform/postgres'
 import type {
   Begun,
   KeyClaim,
@@ -33,8 +33,12 @@ export function postgresOrderStore(pool: pg.Pool): OrderStore {
   return {
     place: (placement) => inTransaction<Placed, PlacementRefusal>(pool, (tx) => place(tx, placement)),
 
-    update: <E>(id: string, actorId: string | null, decide: Decide<E>, receipt?: ChangedBy['receipt']) =>
-      inTransaction<Order, E | OrderNotFound>(pool, (tx) => change(tx, id, decide, { actorId, receipt })),
+    update: <E>(id: string, actorId: string | null, decide: Decide<E>, receipt?: ChangedBy['receipt']) => {
+      const updated = inTransaction<Order, E | OrderNotFound>(pool, (tx) =>
+        change(tx, id, decide, { actorId, receipt }),
+      )
+      return actorId === null ? updated.catch(leaveOpen) : updated
+    },
 
     begin: <E>(id: string, once: KeyClaim | undefined, decide: (order: Order) => Result<PaymentStarted, E>) =>
       inTransaction<Begun, E | OrderNotFound | KeyRefusal>(pool, async (tx) => {
@@ -63,6 +67,11 @@ export function postgresOrderStore(pool: pg.Pool): OrderStore {
 
     ...orderQueries(pool),
   }
+}
+
+/** Nothing of this transaction was done, but of the call that it finishes a part is kept, and the gateway has been asked. */
+function leaveOpen(error: unknown): never {
+  throw asOutage(error) ? new DatabaseOutage('outcome-unknown', error) : error
 }
 
 type Decide<E> = (order: Order) => Result<OrderChange, E>
