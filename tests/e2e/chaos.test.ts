@@ -5,7 +5,7 @@ import { held } from '../../proof/src/report'
 test('whatever happens to the shop within half a minute, it keeps its promises', async () => {
   const said: string[] = []
   const { findings, faults, calls } = await runChaos({
-    ...{ seed: 'half a minute 87', seconds: 32, pace: PACES.brisk, kinds: FAULT_KINDS, steadyMs: 500 },
+    ...{ seed: 'half a minute 87', seconds: 32, pace: PACES.brisk, kinds: FAULT_KINDS, steadyMs: 500, holdMinutes: 30 },
     clients: { buyer: 6, seller: 3, visitor: 1 },
     say: (line) => said.push(line),
   })

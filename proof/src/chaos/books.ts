@@ -9,6 +9,9 @@ export type Books = {
   /** The ledger. */
   movements: Movement[]
   usernames: string[]
+  shipments: { orderId: string; sellerId: string; status: string }[]
+  /** What the payment gateway has in its own books. */
+  charges: Charge[]
   /** What buyers and sellers see: orders by id, units by product id, the sum of the ledger by product id. */
   shown: { orders: ShownOrder[]; products: { id: string; available: number; ledger: number }[] }
 }
@@ -19,14 +22,24 @@ export type StoredOrder = {
   /** The mark of the deed. */
   notes: string | null
   totalCents: number
-  lines: { productId: string; quantity: number; unitPriceCents: number }[]
+  paymentStatus: string
+  createdAt: string
+  lines: { productId: string; sellerId: string; quantity: number; unitPriceCents: number }[]
+}
+/** A payment of the gateway; one that was closed before its charge came has no reference, which is the id of the order. */
+export type Charge = {
+  paymentId: string
+  reference: string | null
+  status: string
+  amountCents: number | null
+  refunded: boolean
 }
 export type StoredProduct = { id: string; name: string; priceCents: number; version: number; available: number }
 export type Movement = { productId: string; delta: number; reason: string; note: string | null; orderId: string | null }
-export type ShownOrder = { id: string; buyerId: string; status: string; totalCents: number }
+export type ShownOrder = Pick<StoredOrder, 'id' | 'buyerId' | 'status' | 'paymentStatus' | 'totalCents'>
 
 /** One look at the database: every table as of the same moment. */
-export async function readStored(owner: pg.Pool): Promise<Omit<Books, 'shown'>> {
+export async function readStored(owner: pg.Pool): Promise<Omit<Books, 'shown' | 'charges'>> {
   const look = await owner.connect()
   try {
     await look.query('begin isolation level repeatable read read only')
@@ -34,8 +47,10 @@ export async function readStored(owner: pg.Pool): Promise<Omit<Books, 'shown'>> 
     const books = {
       orders: await rows<StoredOrder>(
         `select o.id, o.buyer_id as "buyerId", o.status, o.notes, o.total_cents::float8 as "totalCents",
-                coalesce((select json_agg(json_build_object('productId', l.product_id, 'quantity', l.quantity,
-                                                            'unitPriceCents', l.unit_price_cents) order by l.line_no)
+                o.payment_status as "paymentStatus",
+                to_char(o.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "createdAt",
+                coalesce((select json_agg(json_build_object('productId', l.product_id, 'sellerId', l.seller_id,
+                                                            'quantity', l.quantity, 'unitPriceCents', l.unit_price_cents) order by l.line_no)
                             from orders.order_lines l where l.order_id = o.id), '[]') as lines
            from orders.orders o`,
       ),
@@ -45,6 +60,9 @@ export async function readStored(owner: pg.Pool): Promise<Omit<Books, 'shown'>> 
       ),
       movements: await rows<Movement>(
         `select product_id as "productId", delta, reason, note, order_id as "orderId" from products.stock_movements`,
+      ),
+      shipments: await rows<Books['shipments'][number]>(
+        'select order_id as "orderId", seller_id as "sellerId", status from orders.shipments',
       ),
       usernames: (await rows<{ username: string }>('select username from users.users')).map(({ username }) => username),
     }
@@ -63,8 +81,8 @@ export async function readShown(
   const orders: ShownOrder[] = []
   for (const buyer of buyers) {
     type Item = Omit<ShownOrder, 'buyerId'>
-    for (const { id, status, totalCents } of await all<Item>(client, '/orders', buyer))
-      orders.push({ id, buyerId: buyer.id, status, totalCents })
+    for (const { id, status, paymentStatus, totalCents } of await all<Item>(client, '/orders', buyer))
+      orders.push({ id, buyerId: buyer.id, status, paymentStatus, totalCents })
   }
   const shown: Books['shown']['products'] = []
   for (const { id, seller } of products) {
@@ -76,7 +94,10 @@ export async function readShown(
   return { orders, products: shown }
 }
 
-async function all<Item>(client: Client, path: string, as: Party): Promise<Item[]> {
+/** Of the gateway's own address: Nginx lets nobody through to it. */
+export const readCharges = (gateway: Client): Promise<Charge[]> => all<Charge>(gateway, '/charges')
+
+async function all<Item>(client: Client, path: string, as?: Party): Promise<Item[]> {
   const items: Item[] = []
   for (let cursor: string | null = ''; cursor !== null;) {
     const query: string = `?limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`
@@ -87,7 +108,7 @@ async function all<Item>(client: Client, path: string, as: Party): Promise<Item[
   return items
 }
 
-async function get<Body>(client: Client, path: string, as: Party): Promise<Body> {
+async function get<Body>(client: Client, path: string, as?: Party): Promise<Body> {
   const { status, body, text } = await client.call<Body>('GET', path, { as, patienceMs: 10_000 })
   if (status !== 200 || body === undefined)
     throw new Error(`GET ${path} answered ${status} in the quiet: ${text.slice(0, 300)}`)

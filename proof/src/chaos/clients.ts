@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Random } from '../random'
-import type { Deed, Line, Recorder, Wish } from './history'
+import { merged, type Deed, type Line, type Recorder, type Wish } from './history'
 import { decide, type Decision, type Role } from './load'
 import type { Market, Party } from './market'
 
@@ -10,11 +10,24 @@ type Self = {
   role: Role
   party: Party | undefined
   orders: { id: string; deed: Deed }[]
+  /** Until then something may still happen to the cart that the client has given up waiting for. */
+  cartUnsureUntil: number
   newMark: () => string
 }
 
 type Act<D extends Decision> = (decision: D, self: Self) => Promise<unknown>
 type Acts = { readonly [Do in Decision['do']]: Act<Extract<Decision, { do: Do }>> }
+
+type SalePage = { items: { id: string; status: string; shipmentStatus: string | null }[] }
+const NEXT: Readonly<Record<string, string>> = {
+  PENDING: 'PACKED',
+  PACKED: 'OUT_FOR_DELIVERY',
+  OUT_FOR_DELIVERY: 'DELIVERED',
+}
+/** Of a client's orders those that it cancels and pays: older ones have been dealt with. */
+const RECENT = 20
+/** Longer than a call can have an effect after its caller has given it up: a frozen process, a dead network, then its deadline. */
+const LATE_MS = 30_000
 
 const DOCUMENTS = ['/openapi.json', '/docs/', '/problems/insufficient-stock']
 
@@ -30,7 +43,7 @@ export function startClients(
     parties[role].map((party, n): Self => {
       let marks = 0
       const name = `${role}-${n}`
-      return { name, role, party, orders: [], newMark: () => `${name}.${++marks}` }
+      return { name, role, party, orders: [], cartUnsureUntil: 0, newMark: () => `${name}.${++marks}` }
     }),
   )
   const acts: Acts = {
@@ -54,9 +67,42 @@ export function startClients(
       if (found) await market.perform(found.deed, known(party))
     },
     cancel: async (decision, self) => {
-      const [by, order] = [known(self.party), at(self.orders, decision)]
+      const [by, order] = [known(self.party), at(self.orders.slice(-RECENT), decision)]
       if (order) await market.perform(begin(self, by, { do: 'cancel', orderId: order.id }, false), by)
     },
+    'check out': async ({ lines, keyed, twice }, self) => {
+      const by = known(self.party)
+      const wanted = merged(linesOf(lines))
+      const filled = await market.fillCart(wanted, by)
+      const isSure = filled && recorder.now() > self.cartUnsureUntil
+      const deed = begin(self, by, { do: 'check out' }, keyed)
+      await make(deed, by, twice)
+      const [told] = deed.told
+      if (told) self.orders.push({ id: told.id, deed })
+      const answered = deed.calls.every(({ outcome, code }) => outcome !== 'unknown' || code === 'request-in-progress')
+      if (isSure && answered) deed.wish = { do: 'check out', lines: wanted }
+      if (!filled || !answered) self.cartUnsureUntil = recorder.now() + LATE_MS
+    },
+    pay: async (decision, self) => {
+      const [by, order] = [known(self.party), at(self.orders.slice(-RECENT), decision)]
+      if (!order) return
+      const { card, keyed, twice } = decision
+      await make(begin(self, by, { do: 'pay', orderId: order.id, card }, keyed), by, twice)
+    },
+    'read cart': (_, { party }) => market.read('read the cart', '/orders/cart', known(party)),
+    track: async (decision, { party, orders }) => {
+      const order = at(orders, decision)
+      if (order) await market.read('track an order', `/orders/${order.id}/tracking`, known(party))
+    },
+    ship: async (decision, self) => {
+      const by = known(self.party)
+      const { body } = await market.read<SalePage>('list sales', '/orders/sales?limit=50', by)
+      const due = (body?.items ?? []).filter(({ status, shipmentStatus }) => status !== 'CANCELLED' && shipmentStatus && NEXT[shipmentStatus]) // prettier-ignore
+      const sale = at(due, decision)
+      const to = NEXT[sale?.shipmentStatus ?? '']
+      if (sale && to) await market.perform(begin(self, by, { do: 'ship', orderId: sale.id, to }, false), by)
+    },
+    'sum up sales': (_, { party }) => market.read('sum up sales', '/orders/sales/summary', known(party)),
     'read order': async (decision, { party, orders }) => {
       const order = at(orders, decision)
       if (order) await market.readOrder(order.id, known(party))

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Answer, Outcome } from '../client'
+import type { CardName } from './load'
 
 /** A call as its caller saw it. Times are milliseconds from the beginning of the run. */
 export type Call = {
@@ -11,6 +12,8 @@ export type Call = {
   status: number
   code?: string
   outcome: Outcome
+  /** The answer was one that had been given before. */
+  replayed?: true
   /** The caller left before the answer: that there is none says nothing about the shop. */
   left?: true
   /** Made again and again at its pace, whatever became of the one before. */
@@ -18,10 +21,14 @@ export type Call = {
 }
 
 export type Line = { productId: string; quantity: number }
-/** What a caller wanted to happen. All but a cancellation leave a mark that nobody else uses. */
+/** What a caller wanted to happen. What changes an order leaves no mark; all else leaves one that nobody else uses. */
 export type Wish =
   | { do: 'order'; lines: readonly Line[] }
+  /** `lines`: what was in the cart, where that is certain. */
+  | { do: 'check out'; lines?: readonly Line[] }
   | { do: 'cancel'; orderId: string }
+  | { do: 'pay'; orderId: string; card: CardName }
+  | { do: 'ship'; orderId: string; to: string }
   | { do: 'change stock'; productId: string; delta: number; reason: string }
   | { do: 'list product'; stock: number; priceCents: number }
   | { do: 'edit'; productId: string; version: number; priceCents: number }
@@ -54,8 +61,15 @@ export function fateOf({ calls, settled }: Deed): Fate {
 /** Whether a repeat finds out: with a key it is told what was done; a cancellation may be repeated anyway. */
 export const isRepeatable = ({ key, wish }: Deed): boolean => key !== undefined || wish.do === 'cancel'
 
+/** The lines as an order has them: each product once, in the order of first mention. */
+export function merged(lines: readonly Line[]): Line[] {
+  const sums = new Map<string, number>()
+  for (const { productId, quantity } of lines) sums.set(productId, (sums.get(productId) ?? 0) + quantity)
+  return [...sums].map(([productId, quantity]) => ({ productId, quantity }))
+}
+
 /** What a client read of one order, and when it asked. */
-export type Sighting = { orderId: string; begunAt: number; status: number; orderStatus?: string }
+export type Sighting = { orderId: string; begunAt: number; ms: number; status: number; orderStatus?: string }
 
 export type History = { calls: Call[]; deeds: Deed[]; sightings: Sighting[] }
 
@@ -87,7 +101,12 @@ export function openHistory(now: () => number) {
       const answer = await make()
       const { status, ms } = answer
       const code = codeOf(answer)
-      const call: Call = { action, begunAt, ms, status, ...(code && { code }), outcome: outcomeOf(answer) }
+      const replayed = answer.headers['idempotency-replayed'] === 'true'
+      const call: Call = {
+        ...{ action, begunAt, ms, status, outcome: outcomeOf(answer) },
+        ...(code && { code }),
+        ...(replayed && { replayed }),
+      }
       history.calls.push(call)
       deed?.calls.push(call)
       if (deed && call.outcome === 'ok') deed.told.push({ id: idOf(answer), digest: digestOf(answer.text) })

@@ -1,9 +1,9 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { startStack, type Stack, type StackOptions } from '../../../scripts/src/stack'
+import { startStack, type Stack } from '../../../scripts/src/stack'
 import { ROOT } from '../../../scripts/src/terminal'
-import { SERVICE_PROCESSES, type ServiceProcess, type WiredProcess } from './plan'
+import { SERVICE_PROCESSES, WIRED_PROCESSES, type ServiceProcess, type WiredProcess } from './plan'
 import { openWire, type Wire } from './wire'
 
 /** The shop with a hand on everything that it stands on. */
@@ -20,12 +20,13 @@ export type Lab = {
 const SKEWED_CLOCK = join(ROOT, 'proof', 'src', 'chaos', 'skewed-clock.cjs')
 
 /** Starts the shop on scratch data, with two orders processes, without limits, and with a wire in front of Postgres for each process. */
-export async function openLab(options: Pick<StackOptions, 'signal' | 'terminal'> & { dataDir: string }): Promise<Lab> {
+export async function openLab(options: { dataDir: string; holdMinutes: number; signal: AbortSignal }): Promise<Lab> {
   const wires = new Map<WiredProcess, Wire>()
   const clocks = join(options.dataDir, 'clocks')
   mkdirSync(clocks)
+  const { dataDir, signal } = options
   const stack = await startStack({
-    ...options,
+    ...{ dataDir, signal },
     ports: 'free',
     ordersProcesses: 2,
     env: {
@@ -36,13 +37,15 @@ export async function openLab(options: Pick<StackOptions, 'signal' | 'terminal'>
       LOGIN_RATE_LIMIT_RPM: '0',
       BCRYPT_COST: '4',
       LOG_LEVEL: 'info',
+      ORDER_HOLD_MINUTES: String(options.holdMinutes),
       SKEWED_CLOCKS: clocks,
     },
     entry: (service) => ['-r', SKEWED_CLOCK, join(ROOT, service, 'dist', 'main.js')],
     detour: async (name, url) => {
-      if (name === 'swagger') return url // it has nothing to say to Postgres
+      const wired = WIRED_PROCESSES.find((each) => each === name)
+      if (!wired) return url // it has nothing to say to Postgres
       const wire = await openWire(url)
-      wires.set(name as WiredProcess, wire)
+      wires.set(wired, wire)
       return wire.url
     },
   })

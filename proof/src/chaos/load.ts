@@ -7,12 +7,18 @@ export type Decision = { pauseMs: number } & (BuyerDeed | SellerDeed | VisitorDe
 type Which = { which: number }
 /** Whether a call carries a key; with one it may be made twice at the same moment. */
 type Keyed = { keyed: boolean; twice: boolean }
+/** Test cards, by what comes of them. */
+export type CardName = 'succeeds' | 'is declined' | 'fails at first'
 type BuyerDeed =
   | ({ do: 'order'; lines: { product: number; quantity: number }[] } & Keyed)
   | ({ do: 'repeat order' } & Which)
   | ({ do: 'cancel' } & Which)
   | ({ do: 'read order' } & Which)
   | { do: 'list orders' }
+  | ({ do: 'check out'; lines: { product: number; quantity: number }[] } & Keyed)
+  | ({ do: 'pay'; card: CardName } & Which & Keyed)
+  | { do: 'read cart' }
+  | ({ do: 'track' } & Which)
   | { do: 'leave'; lines: { product: number; quantity: number }[]; afterMs: number; half: boolean }
   | { do: 'log in' }
   | Common
@@ -20,7 +26,9 @@ type SellerDeed =
   | ({ do: 'change stock'; product: number; delta: number; reason: 'RECEIVED' | 'CORRECTION' | 'DAMAGED' } & Keyed)
   | { do: 'edit'; product: number; priceCents: number }
   | ({ do: 'list product'; stock: number; priceCents: number } & Keyed)
+  | ({ do: 'ship' } & Which)
   | { do: 'read ledger'; product: number }
+  | { do: 'sum up sales' }
   | { do: 'list own products' }
   | { do: 'log in' }
   | Common
@@ -49,6 +57,9 @@ function lines(random: Random): { product: number; quantity: number }[] {
   }))
 }
 
+/** Mostly one that succeeds. */
+const CARDS = [...Array<CardName>(8).fill('succeeds'), 'is declined', 'fails at first'] as const
+
 const COMMON: readonly Weighted<Common>[] = [
   [8, (random) => ({ do: 'read product', product: product(random) })],
   [
@@ -66,7 +77,11 @@ const DEEDS: { readonly [R in Role]: readonly Weighted<BuyerDeed | SellerDeed | 
     [3, () => ({ do: 'log in' })],
     [45, (random) => ({ do: 'order', lines: lines(random), ...keyed(random) })],
     [5, (random) => ({ do: 'repeat order', ...which(random) })],
-    [14, (random) => ({ do: 'cancel', ...which(random) })],
+    [10, (random) => ({ do: 'cancel', ...which(random) })],
+    [5, (random) => ({ do: 'check out', lines: lines(random), ...keyed(random) })],
+    [14, (random) => ({ do: 'pay', card: random.pick(CARDS), ...which(random), ...keyed(random) })],
+    [2, () => ({ do: 'read cart' })],
+    [2, (random) => ({ do: 'track', ...which(random) })],
     [10, (random) => ({ do: 'read order', ...which(random) })],
     [4, () => ({ do: 'list orders' })],
     [2, (random) => ({ do: 'leave', lines: lines(random), afterMs: random.int(0, 30), half: random.oneIn(4) })],
@@ -93,6 +108,8 @@ const DEEDS: { readonly [R in Role]: readonly Weighted<BuyerDeed | SellerDeed | 
         ...keyed(random),
       }),
     ],
+    [12, (random) => ({ do: 'ship', ...which(random) })],
+    [1, () => ({ do: 'sum up sales' })],
     [6, (random) => ({ do: 'read ledger', product: product(random) })],
     [3, () => ({ do: 'list own products' })],
   ],

@@ -53,6 +53,7 @@ function optionsFrom(args: readonly string[]) {
           : names('faults', given.faults, FAULT_KINDS),
     clients: { buyer: wholeNumber('buyers', given.buyers, { max: 500 }), seller: 4, visitor: 2 },
     steadyMs: 1_000,
+    holdMinutes: 1, // short, so that holds run out while faults are there
     keep: given.keep,
     say: progress.say,
     show: progress.show,

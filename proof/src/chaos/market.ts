@@ -1,5 +1,6 @@
 import type { Answer, Caller, Client } from '../client'
-import type { Call, Deed, Recorder } from './history'
+import type { Call, Deed, Line, Recorder } from './history'
+import type { CardName } from './load'
 
 /** An account, and the token that it has at this moment. */
 export type Party = Caller & { username: string; id: string; stale: boolean; logIn: () => Promise<Call> }
@@ -69,10 +70,22 @@ export function openMarket(client: Client, recorder: Recorder) {
       if (!known) products.push(product)
       return product
     },
+    /** Empties the cart and puts the lines in; whether all of that went well. */
+    async fillCart(lines: readonly Line[], buyer: Party): Promise<boolean> {
+      const change = async (action: string, method: string, path: string, body?: unknown) => {
+        const answer = await recorder.record(action, () => client.call(method, path, { as: buyer, body }))
+        if (answer.status === 401) buyer.stale = true
+        return answer.call.outcome === 'ok'
+      }
+      if (!(await change('empty the cart', 'DELETE', '/orders/cart'))) return false
+      for (const { productId, quantity } of lines)
+        if (!(await change('fill the cart', 'PUT', `/orders/cart/items/${productId}`, { quantity }))) return false
+      return true
+    },
     async readOrder(orderId: string, buyer: Party): Promise<void> {
       const { call, body } = await read<{ status: string }>('read an order', `/orders/${orderId}`, buyer)
-      const { begunAt, status } = call
-      recorder.history.sightings.push({ orderId, begunAt, status, ...(body && { orderStatus: body.status }) })
+      const { begunAt, ms, status } = call
+      recorder.history.sightings.push({ orderId, begunAt, ms, status, ...(body && { orderStatus: body.status }) })
     },
     /** Makes the call and leaves; of half a request nothing may come. */
     async leave(deed: Deed, by: Party, { afterMs, half }: { afterMs: number; half: boolean }): Promise<void> {
@@ -96,14 +109,28 @@ export type Market = ReturnType<typeof openMarket>
 /** Scratch accounts, and the same after every start with the same seed. */
 const passwordOf = (username: string): string => `secret of ${username}`
 
+const CARD_NUMBERS: Readonly<Record<CardName, string>> = {
+  succeeds: '4242424242424242',
+  'is declined': '4000000000000002',
+  'fails at first': '4000000000000119',
+}
+
 type Request = { method: string; path: string; body?: unknown; headers?: Record<string, string> }
 
 function requestOf({ wish, mark }: Pick<Deed, 'wish' | 'mark'>): Request {
   switch (wish.do) {
     case 'order':
       return { method: 'POST', path: '/orders', body: { items: wish.lines, notes: mark } }
+    case 'check out':
+      return { method: 'POST', path: '/orders/cart/checkout', body: { notes: mark } }
     case 'cancel':
       return { method: 'POST', path: `/orders/${wish.orderId}/cancel` }
+    case 'pay': {
+      const card = { cardNumber: CARD_NUMBERS[wish.card], expMonth: 12, expYear: 2099, cvc: '123' }
+      return { method: 'POST', path: `/orders/${wish.orderId}/payment`, body: card }
+    }
+    case 'ship':
+      return { method: 'POST', path: `/orders/${wish.orderId}/shipment`, body: { status: wish.to } }
     case 'change stock': {
       const { productId, delta, reason } = wish
       return { method: 'POST', path: `/products/${productId}/stock`, body: { delta, reason, note: mark } }

@@ -1,7 +1,7 @@
 import type { Random } from '../random'
 
-/** Processes that answer calls; each is a target of its own. */
-export const SERVICE_PROCESSES = ['users', 'products', 'orders', 'orders-2', 'swagger'] as const
+/** Processes that answer calls, the payment gateway's among them; each is a target of its own. */
+export const SERVICE_PROCESSES = ['users', 'products', 'orders', 'orders-2', 'swagger', 'gateway'] as const
 /** Those that talk to Postgres, each over a wire of its own. */
 export const WIRED_PROCESSES = ['users', 'products', 'orders', 'orders-2'] as const
 export type ServiceProcess = (typeof SERVICE_PROCESSES)[number]

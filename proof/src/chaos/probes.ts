@@ -3,7 +3,7 @@ import type { Call, Recorder } from './history'
 import type { Market, Party, Product } from './market'
 
 const EVERY_MS = 200
-export const PROBED = ['order', 'change stock', 'read a product', 'log in'] as const
+export const PROBED = ['order', 'pay', 'change stock', 'read a product', 'log in'] as const
 
 /**
  * Light calls, one of each kind at its pace, whatever became of those before: they tell when the shop serves again, which clients
@@ -19,6 +19,7 @@ export function startProbes(
   /** With when each began. */
   const pending = new Map<Promise<unknown>, number>()
   let rounds = 0
+  let unpaid: string | undefined
 
   const probe = (work: Promise<Call>) => {
     const done = work.then((call) => {
@@ -31,6 +32,14 @@ export function startProbes(
   async function order(): Promise<Call> {
     const wish = { do: 'order', lines: [{ productId: id, quantity: 1 }] } as const
     const mark = `probe-order.${rounds}`
+    const { call, body } = await market.perform(recorder.begin({ mark, by: buyer.id, wish, key: `key-${mark}` }), buyer)
+    if (call.outcome === 'ok' && body?.id !== undefined) unpaid = body.id
+    return call
+  }
+  /** Of the last order that was placed. */
+  async function pay(orderId: string): Promise<Call> {
+    const wish = { do: 'pay', orderId, card: 'succeeds' } as const
+    const mark = `probe-pay.${rounds}`
     return (await market.perform(recorder.begin({ mark, by: buyer.id, wish, key: `key-${mark}` }), buyer)).call
   }
   async function changeStock(): Promise<Call> {
@@ -41,6 +50,8 @@ export function startProbes(
 
   const timer = setInterval(() => {
     rounds++
+    if (unpaid !== undefined) probe(pay(unpaid))
+    unpaid = undefined
     probe(order())
     probe(changeStock())
     // With a token, so that Nginx's cache is not asked.

@@ -7,7 +7,7 @@ import { removeCluster } from '../../../scripts/src/postgres-home'
 import { openClient } from '../client'
 import { randomFrom } from '../random'
 import { held, type Finding } from '../report'
-import { readShown, readStored } from './books'
+import { readCharges, readShown, readStored } from './books'
 import { startClients } from './clients'
 import { stage, type Staged } from './faults'
 import { openHistory, type Recorder } from './history'
@@ -29,6 +29,8 @@ export type ChaosOptions = {
   clients: Readonly<Record<Role, number>>
   /** Waits for this long a time of calm before the next fault. */
   steadyMs: number
+  /** How long an order that is not paid is held. */
+  holdMinutes: number
   /** The scratch data stay there. */
   keep?: boolean
   say: (line: string) => void
@@ -86,12 +88,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { faults: planned, load, ...digests } = planOf(options)
   say(`seed ${seed}: ${planned.length} faults (${digests.faultsDigest}), load ${digests.loadDigest}`)
   const dataDir = mkdtempSync(join(tmpdir(), 'shop-chaos-'))
-  const origin = performance.now()
+  const [origin, began] = [performance.now(), Date.now()]
   const recorder = openHistory(() => performance.now() - origin)
   let allHeld = false
   const cleanUps: (() => unknown)[] = []
   try {
-    const lab = await openLab({ dataDir, signal })
+    const lab = await openLab({ dataDir, signal, holdMinutes: options.holdMinutes })
     cleanUps.push(lab.close)
     const client = openClient({ url: lab.stack.url, connections: 2_000 })
     cleanUps.push(client.close)
@@ -128,12 +130,21 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     show('repeating what is unknown')
     await quiet(lab)
     const settled = await settle(market, recorder, people.all)
+    show('waiting for the sweeps')
+    await sweepsEnd(lab, options.holdMinutes)
     show('reading everything')
-    for (const party of people.all) if (party.stale) await party.logIn()
-    const stored = await readStored(lab.owner)
+    for (const party of people.all) await party.logIn()
     const shown = await readShown(client, { buyers: people.buyers, products: market.products })
-    const books = { ...stored, shown }
-    const evidence = { history: recorder.history, books, faults: staged, exits: watched.exits, running, endedAt }
+    const [readAt, stored] = [recorder.now(), await readStored(lab.owner)]
+    const gateway = openClient({ url: lab.stack.urls['gateway'] ?? '' })
+    cleanUps.push(gateway.close)
+    const evidence = {
+      history: recorder.history,
+      books: { ...stored, shown, charges: await readCharges(gateway) },
+      faults: staged,
+      exits: watched.exits,
+      ...{ running, endedAt, readAt, began, holdMs: options.holdMinutes * 60_000 },
+    }
     writeFileSync(join(dataDir, 'evidence.json'), JSON.stringify(evidence))
     const findings = await judgeRun(evidence)
     allHeld = findings.every(held)
@@ -199,6 +210,21 @@ async function quiet({ owner }: Lab): Promise<void> {
   const busy = `select from pg_stat_activity where application_name = any ($1) and state <> 'idle'`
   for (let calm = 0; calm < 5; await sleep(50))
     calm = (await owner.query(busy, [['users', 'products', 'orders']])).rowCount === 0 ? calm + 1 : 0
+}
+
+const SWEEPS_MS = 120_000
+
+/**
+ * Waits until the sweeps have dealt with every charge and refund of which nothing was heard, and with every order whose hold ends
+ * now or while the books are read. Should they never, the judge will say so.
+ */
+async function sweepsEnd({ owner }: Lab, holdMinutes: number): Promise<void> {
+  const open = `
+    select from orders.payments where status = 'PENDING' or (refund_requested_at is not null and refunded_at is null)
+    union all
+    select from orders.orders where status = 'PLACED' and created_at + make_interval(mins => $1) < now() + interval '1 minute'`
+  for (const deadline = Date.now() + SWEEPS_MS; Date.now() < deadline; await sleep(200))
+    if ((await owner.query(open, [holdMinutes])).rowCount === 0) return
 }
 
 export function describe({ kind, calmMs: _, ...details }: Planned): string {

@@ -16,7 +16,8 @@ export type Settled = {
 }
 
 const AT_ONCE = 16
-const PATIENCE_MS = 20_000
+/** A charge of which nothing was heard is looked into after ten seconds, and that takes a few. */
+const PATIENCE_MS = 40_000
 
 /** Repeats every undecided call that may be repeated, until it is decided. */
 export async function settle(market: Market, { history }: Recorder, parties: readonly Party[]): Promise<Settled> {
@@ -42,8 +43,8 @@ async function decided(
   if (!by) throw new Error(`${deed.mark} was wished by somebody unknown`)
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(100)) {
     if (by.stale) await by.logIn()
-    const { call, headers } = await market.perform(deed, by)
-    if (call.outcome === 'ok') return headers['idempotency-replayed'] === 'true' ? 'hadBeenDone' : 'doneNow'
+    const { call } = await market.perform(deed, by)
+    if (call.outcome === 'ok') return call.replayed ? 'hadBeenDone' : 'doneNow'
     // The quiet shop has no reason to send anybody away.
     if (call.outcome === 'refused' && call.status !== 401 && call.status !== 503) {
       deed.settled = true

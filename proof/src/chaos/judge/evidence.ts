@@ -12,11 +12,23 @@ export type Evidence = {
   exits: readonly Exit[]
   /** Names of the processes that run in the end. */
   running: readonly string[]
-  /** When the load ended, in the time of the history. */
+  /** When the load ended, and when the books were read, in the time of the history; it began at this time of day. */
   endedAt: number
+  readAt: number
+  began: number
+  /** How long an order that is not paid is held. */
+  holdMs: number
 }
 
-export type Promised = { name: string; promise: string; look: (tally: Tally, evidence: Evidence) => void }
+export const SHIPMENT_STEPS = ['PENDING', 'PACKED', 'OUT_FOR_DELIVERY', 'DELIVERED']
+
+export type Promised = {
+  name: string
+  promise: string
+  look: (tally: Tally, evidence: Evidence) => void
+  /** Whether the run was one in which it could be broken. */
+  when?: (evidence: Evidence) => boolean
+}
 
 export function groupedBy<T>(list: readonly T[], keyOf: (each: T) => string | null): Map<string, T[]> {
   const groups = new Map<string, T[]>()

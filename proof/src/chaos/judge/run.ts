@@ -10,6 +10,8 @@ const LONGEST_RECOVERY_MS = 5_000
 /** What an answer may be besides a success: what the load provokes by itself, and what faults do. */
 const EXPECTED_CODES = new Set([
   ...['insufficient-stock', 'stock-limit-exceeded', 'precondition-failed', 'request-in-progress'],
+  ...['cart-empty', 'order-not-cancellable', 'invalid-transition'],
+  ...['payment-declined', 'order-already-paid', 'payment-in-progress', 'order-not-payable', 'gateway-unavailable'],
   ...['invalid-token', 'unauthenticated'], // clocks
   ...['bad-gateway', 'gateway-timeout', 'service-unavailable'],
   ...['database-unavailable', 'outcome-unknown', 'keys-unavailable', 'request-timeout', 'temporarily_unavailable'],
@@ -43,6 +45,8 @@ const saw = (call: Call | undefined): string => (call ? `${call.action}: ${call.
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const nameOf = (fault: Staged): string => `${fault.kind} at ${seconds(fault.begunAt)}`
 
+const isInOrder = ({ kind }: Staged): boolean => kind === 'rolling-restart' || kind === 'nginx-reload'
+
 export const RUN: readonly Promised[] = [
   {
     name: 'bounded',
@@ -69,7 +73,7 @@ export const RUN: readonly Promised[] = [
           tally.that(
             ms !== undefined && ms <= LONGEST_RECOVERY_MS,
             () =>
-              `after ${nameOf(fault)}: ${name} ${ms === undefined ? 'never went well' : `was well after ${seconds(ms)} only`} (${last})`,
+              `after ${nameOf(fault)}: ${name} ${ms === undefined ? 'never went well' : `was well after ${seconds(ms)} only`} (${last ?? 'not tried'})`,
           )
       const slowest = all
         .map(({ recoveries }) => Math.max(...recoveries.map(({ ms }) => ms ?? Infinity)))
@@ -107,6 +111,29 @@ export const RUN: readonly Promised[] = [
     },
   },
   {
+    name: 'drained',
+    promise: 'restarts and reloads in order cut no call: what was begun is answered',
+    when: ({ faults }) => faults.some(isInOrder),
+    look: (tally, { history, faults, endedAt }) => {
+      const spans = faults.flatMap((fault, i) =>
+        isInOrder(fault) ? [[fault.begunAt, faults[i + 1]?.begunAt ?? endedAt] as const] : [],
+      )
+      const within = (at: number) => spans.some(([from, until]) => at >= from && at <= until)
+      for (const { calls, wish, mark } of history.deeds) {
+        const [first, ...repeats] = calls
+        if (!first || first.left || !within(first.begunAt) || !within(first.begunAt + first.ms)) continue
+        // Whoever got no answer of the service's, and is told by a repeat that it had been done, was cut off.
+        const unanswered = first.status === 0 || first.status === 502 || first.status === 504
+        const done = repeats.find(({ outcome }) => outcome === 'ok')
+        tally.that(
+          !unanswered || !done?.replayed,
+          () => `${wish.do} ${mark} at ${seconds(first.begunAt)} was done, and not answered (${first.status})`,
+        )
+        if (unanswered) tally.count('calls turned away')
+      }
+    },
+  },
+  {
     name: 'answers',
     promise: 'whatever is refused is refused for a reason that exists; nothing is a fault of the shop (500)',
     look: (tally, { history }) => {
@@ -117,13 +144,10 @@ export const RUN: readonly Promised[] = [
       }
     },
   },
-]
-
-/** Of a run with faults. */
-export const FAULTS: readonly Promised[] = [
   {
     name: 'staged',
     promise: 'every kind of fault has hit something',
+    when: ({ faults }) => faults.length > 0,
     look: (tally, { faults }) => {
       for (const [kind, staged] of groupedBy(faults, (fault) => fault.kind))
         tally.that(

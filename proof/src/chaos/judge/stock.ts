@@ -1,6 +1,5 @@
 import type { Books, Movement, StoredOrder } from '../books'
-import { fateOf } from '../history'
-import { merged } from './effects'
+import { fateOf, merged } from '../history'
 import { groupedBy, type Promised } from './evidence'
 
 const STATUSES = ['PLACED', 'PAID', 'PACKED', 'OUT_FOR_DELIVERY', 'DELIVERED', 'CANCELLED']
@@ -71,7 +70,9 @@ export const STOCK: readonly Promised[] = [
       'an order has all of its lines and each its ledger row, a cancelled one those of its return; no row is without its order',
     look: (tally, { books, history }) => {
       const wishes = new Map(
-        history.deeds.flatMap(({ mark, wish }) => (wish.do === 'order' ? [[mark, wish.lines]] : [])),
+        history.deeds.flatMap(({ mark, wish }) =>
+          (wish.do === 'order' || wish.do === 'check out') && wish.lines ? [[mark, wish.lines]] : [],
+        ),
       )
       const ledger = groupedBy(books.movements, ({ orderId }) => orderId)
       for (const order of books.orders) {
@@ -189,8 +190,12 @@ export const STOCK: readonly Promised[] = [
     look: (tally, { books }) => {
       const shown = new Map(books.shown.orders.map((order) => [order.id, order]))
       tally.equal(books.shown.orders.length, shown.size, 'orders that the lists show, each once')
-      for (const { id, buyerId, status, totalCents } of books.orders)
-        tally.equal(shown.get(id), { id, buyerId, status, totalCents }, `order ${id} as its buyer sees it`)
+      for (const { id, buyerId, status, paymentStatus, totalCents } of books.orders)
+        tally.equal(
+          shown.get(id),
+          { id, buyerId, status, paymentStatus, totalCents },
+          `order ${id} as its buyer sees it`,
+        )
       const products = new Map(books.products.map((product) => [product.id, product]))
       for (const { id, available, ledger } of books.shown.products) {
         tally.equal(available, products.get(id)?.available, `units of product ${id} as they are shown`)
