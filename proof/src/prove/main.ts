@@ -68,7 +68,7 @@ function ending({ promises, skipped, calls, rounds, seconds, seed }: Report): st
     ...skipped.map(({ promise, reason }) => `Not looked at: ${promise} (${reason})`),
     '',
     `${good} of ${promises.length} promises held in ${grouped(checks)} checks and ${grouped(calls.calls)} calls, ` +
-      `${rounds === 1 ? '' : `${rounds} rounds, `}${seconds} s, ${grouped(waits)} times told to wait. Seed ${seed}.`,
+      `${rounds === 1 ? '' : `${rounds} rounds, `}${seconds} s; told to wait: ${grouped(waits)}. Seed ${seed}.`,
   ].join('\n')
 }
 

@@ -136,8 +136,8 @@ export const refundOnce: ShopPromise = {
       else if (answer.status === 200) charged.add(id)
       else tally.equal(told(answer), '409 order-not-payable', `paying order ${id}`)
     }
-    for (const [i, { id }] of orders.entries()) {
-      const order = await settled(world, callers[i]!, id)
+    for (const order of await Promise.all(orders.map(({ id }, i) => settled(world, callers[i]!, id)))) {
+      const { id } = order
       tally.equal(order.status, 'CANCELLED', `order ${id}`)
       const possible = charged.has(id) ? ['REFUNDED'] : ['UNPAID', 'FAILED', 'REFUNDED']
       tally.that(possible.includes(order.paymentStatus), `the cancelled order ${id} is ${order.paymentStatus}`)
