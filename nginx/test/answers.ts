@@ -1,5 +1,5 @@
 import { type Agent, request as httpRequest } from 'node:http'
-import { connect } from 'node:net'
+import { answersIn as answersOn, exchange } from '../../proof/src/fuzz/socket'
 
 /** An answer with its headers as they were on the wire, repeated ones included. */
 export class Answer {
@@ -60,38 +60,12 @@ export function send(
 }
 
 /** Writes bytes to a socket and reads until the other side closes it (a reset counts as closing). */
-export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
-  return new Promise((closed) => {
-    const socket = connect(port, '127.0.0.1', () =>
-      socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
-    )
-    let text = ''
-    socket.setEncoding('latin1')
-    socket.on('data', (chunk: string) => (text += chunk))
-    socket.on('error', () => undefined)
-    socket.on('close', () => closed(text))
-  })
-}
+export const sendRaw = async (port: number, bytes: string | Buffer): Promise<string> =>
+  (await exchange(`http://127.0.0.1:${port}`, bytes, { deadlineMs: 50_000 })).text
 
-/** The answers in what came back on a socket, by Content-Length. */
-export function answersIn(text: string): Answer[] {
-  const answers: Answer[] = []
-  for (let rest = text; rest !== '';) {
-    const end = rest.indexOf('\r\n\r\n')
-    const [statusLine = '', ...lines] = rest.slice(0, end).split('\r\n')
-    const status = /^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]
-    if (end < 0 || status === undefined) throw new Error(`no HTTP answer: ${rest}`)
-    const headers = lines.map((line): [string, string] => {
-      const colon = line.indexOf(':')
-      return [line.slice(0, colon), line.slice(colon + 1).trim()]
-    })
-    const head = new Answer(Number(status), headers, Buffer.alloc(0))
-    const length = Number(head.one('Content-Length') ?? rest.length)
-    answers.push(new Answer(head.status, headers, Buffer.from(rest.slice(end + 4, end + 4 + length), 'latin1')))
-    rest = rest.slice(end + 4 + length)
-  }
-  return answers
-}
+/** The answers in what came back on a socket. */
+export const answersIn = (text: string): Answer[] =>
+  answersOn(text).map(({ status, headers, body }) => new Answer(status, headers, Buffer.from(body, 'latin1')))
 
 /** Sends bytes on a socket and expects exactly one answer before it is closed. */
 export async function rawAnswer(port: number, bytes: string | Buffer): Promise<Answer> {

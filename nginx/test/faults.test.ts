@@ -39,7 +39,7 @@ describe('every request ends within 10 s', () => {
   })
 
   test.concurrent(
-    'clients that dawdle are cut off, without a service having noticed, while others are served',
+    'clients that dawdle are cut off, without a service having done anything, while others are served',
     async () => {
       const shop = await startShop()
       const dawdlers = [
@@ -59,7 +59,7 @@ describe('every request ends within 10 s', () => {
         expect(text).toBe('')
         expect(took).toBeLessThan(9)
       }
-      expect(shop.orders.begun()).toBe(0)
+      expect(shop.orders.seen).toEqual([])
     },
   )
 

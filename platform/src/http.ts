@@ -8,7 +8,7 @@ import { pathOf, requestLog } from './logging'
 import type { Operations } from './operations'
 import { asOutage } from './postgres'
 import { PLATFORM_PROBLEMS, ProblemError, problem, problemBody, type ProblemReply, type ProblemTable } from './problems'
-import { admit, readBody, requestParser, type Parsed } from './requests'
+import { admit, arrival, readBody, requestParser, type Parsed } from './requests'
 import type { AnyReply, Route, RouteSpec } from './routes'
 
 /** Nginx gives up after 10 s; whoever is still waiting by now gets an answer of ours. */
@@ -138,6 +138,7 @@ function pipeline<Deps>(route: Route<Deps>, options: HttpOptions<Deps>, problems
       await answer(request, response, params)
     } catch (error) {
       const reply = refusalOf(error, spec.method)
+      await arrival(request, reply.problem === 'content-too-large')
       const isFailure = problems[reply.problem]?.status === 500 || asOutage(error) !== undefined
       if (response.headersSent || response.closed) {
         // The deadline was faster, or the client has gone: the line of the request is written.

@@ -26,6 +26,25 @@ const readBytes = (request: IncomingMessage) =>
     request.once('error', () => reject(new ProblemError('bad-request')))
   })
 
+/** As much as Nginx passes on. */
+const LARGEST_BYTES = 256 * 1024
+
+/**
+ * When all of a request has come that is about to be refused: Nginx passes a body on as it comes, and an answer that is faster
+ * than the body costs the client its connection, unannounced. What is endless, or as good as that, is not waited for.
+ */
+export async function arrival(request: IncomingMessage, isTooLong: boolean): Promise<void> {
+  const length = Number(request.headers['content-length'] ?? (isTooLong ? Infinity : 0))
+  if (request.complete || request.destroyed || length > LARGEST_BYTES) return
+  await new Promise<void>((resolve) => {
+    request
+      .once('end', resolve)
+      .once('close', resolve)
+      .once('error', () => resolve())
+    request.resume()
+  })
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

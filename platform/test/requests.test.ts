@@ -166,6 +166,25 @@ describe('with the bounds as they are', () => {
     expect(started).toBe(0)
   })
 
+  test.each([
+    ['of another media type', post('Content-Type: text/plain', 'Content-Length: 3'), 'abc', 415],
+    ['that is too long', post(JSON_TYPE, 'Content-Length: 100001'), 'x'.repeat(100_001), 413],
+  ])(
+    'the refusal of a body %s waits until it has come, so that the connection goes on',
+    async (_name, start, rest, status) => {
+      const [slow, other] = [await connect(), await connect()]
+      slow.send(start)
+      other.send(head('GET /notes/1'))
+      await other.answer()
+      slow.send(rest)
+      expect((await slow.answer()).status).toBe(status)
+      await logged(2)
+      expect(lines.map((line) => line['status'])).toEqual([200, status])
+      slow.send(head('GET /notes/1'))
+      expect((await slow.answer()).status).toBe(200)
+    },
+  )
+
   test('a long body in another coding is refused for its coding first', async () => {
     const answer = await ask(post(JSON_TYPE, 'Content-Encoding: gzip', 'Content-Length: 1000000000'))
     expect([answer.status, answer.body.code]).toEqual([415, 'unsupported-media-type'])
