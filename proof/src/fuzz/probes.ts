@@ -121,6 +121,11 @@ export function refusals({ read, write, smuggled }: Targets): Refusal[] {
         ['an encoded backslash', get(`${read}/..%5cetc`), `${read}/..%5cetc`],
         ['an encoded NUL', get(`${read}/%00`), '/'],
         ['an encoded line feed', get(`${read}%0a`), `${read}%0a`],
+        [
+          'an encoded slash, with a body that is too large',
+          `POST ${read}%2f HTTP/1.1\r\n${HEAD}Content-Length: 999999999999\r\n\r\n`,
+          `${read}%2f`,
+        ],
         ['an encoded DEL', get(`${read}%7F`), `${read}%7F`],
         ['a malformed escape', get(`${read}/%zz`), '/'],
         ['a cut escape', get(`${read}/%4`), '/'],
@@ -140,6 +145,10 @@ export function refusals({ read, write, smuggled }: Targets): Refusal[] {
         ['CONNECT with a path', `CONNECT ${write} HTTP/1.1\r\n${HEAD}\r\n`],
         ['a method of WebDAV', `PROPFIND ${write} HTTP/1.1\r\n${HEAD}\r\n`],
         ['a method that nobody has', `BREW ${write} HTTP/1.1\r\n${HEAD}\r\n`],
+        [
+          'TRACE with a body that is too large',
+          `TRACE ${write} HTTP/1.1\r\n${HEAD}Content-Length: 999999999999\r\n\r\n`,
+        ],
         ['a method of 500 letters', `${'A'.repeat(500)} ${write} HTTP/1.1\r\n${HEAD}\r\n`],
       ] as const
     ).map(refused(405)),
