@@ -1,6 +1,7 @@
 import http, { type IncomingHttpHeaders } from 'node:http'
 import https from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createGunzip } from 'node:zlib'
 
 /** What a caller may conclude from an answer: it happened, nothing happened, or nobody knows. */
 export type Outcome = 'ok' | 'refused' | 'unknown'
@@ -13,6 +14,8 @@ export type Answer<Body = unknown> = {
   /** 0 when no answer came; `fault` says why. */
   status: number
   headers: IncomingHttpHeaders
+  /** As they came: names and values by turns. */
+  rawHeaders: readonly string[]
   text: string
   /** The JSON of a 2xx, believed to be what was asked for. */
   body: Body | undefined
@@ -29,9 +32,10 @@ export type Caller = { token: () => Promise<string> }
 
 export type Call = {
   as?: Caller | undefined
-  /** A string goes out as it is, anything else as JSON. */
+  /** Bytes go out as they are and say nothing of what they are; a string is JSON already, anything else becomes it. */
   body?: unknown
-  headers?: Record<string, string>
+  /** A list goes out as several lines. */
+  headers?: Record<string, string | string[]>
   /** Idempotency-Key */
   key?: string
   timeoutMs?: number
@@ -89,11 +93,15 @@ export function openClient(options: ClientOptions): Client {
   const quiet = quietTimes()
 
   async function open(method: string, path: string, call: Call, through: http.Agent | false) {
-    const payload = call.body === undefined || typeof call.body === 'string' ? call.body : JSON.stringify(call.body)
-    const bytes = Buffer.from(payload ?? '')
+    const { body } = call
+    const isJson = body !== undefined && !Buffer.isBuffer(body)
+    const bytes = Buffer.isBuffer(body)
+      ? body
+      : Buffer.from(typeof body === 'string' ? body : (JSON.stringify(body) ?? ''))
     const headers = {
       ...(call.as && { authorization: `Bearer ${await call.as.token()}` }),
-      ...(payload !== undefined && { 'content-type': 'application/json', 'content-length': bytes.length }),
+      ...(isJson && { 'content-type': 'application/json' }),
+      ...(body !== undefined && { 'content-length': bytes.length }),
       ...(call.key !== undefined && { 'idempotency-key': call.key }),
       ...call.headers,
     }
@@ -187,7 +195,15 @@ function answerOf(sent: http.ClientRequest): Promise<Answer> {
   return new Promise((resolve) => {
     const lost = (fault: string) =>
       resolve({
-        ...{ outcome: 'unknown', status: 0, headers: {}, text: '', body: undefined, problem: undefined },
+        ...{
+          outcome: 'unknown',
+          status: 0,
+          headers: {},
+          rawHeaders: [],
+          text: '',
+          body: undefined,
+          problem: undefined,
+        },
         fault,
         ms: performance.now() - begun,
         tries: 1,
@@ -195,15 +211,18 @@ function answerOf(sent: http.ClientRequest): Promise<Answer> {
     sent.on('error', (error) => lost(error.message))
     sent.on('response', (response) => {
       let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => (text += chunk))
-      response.on('error', (error) => lost(error.message))
-      response.on('end', () => resolve(read(response, text, performance.now() - begun)))
+      const hasContent = sent.method !== 'HEAD' && response.statusCode !== 304
+      const isCompressed = hasContent && response.headers['content-encoding'] === 'gzip'
+      const content = isCompressed ? response.pipe(createGunzip()) : response
+      content.setEncoding('utf8')
+      content.on('data', (chunk: string) => (text += chunk))
+      for (const stream of [response, content]) stream.on('error', (error) => lost(error.message))
+      content.on('end', () => resolve(read(response, text, performance.now() - begun)))
     })
   })
 }
 
-function read({ statusCode = 0, headers }: http.IncomingMessage, text: string, ms: number): Answer {
+function read({ statusCode = 0, headers, rawHeaders }: http.IncomingMessage, text: string, ms: number): Answer {
   const json = headers['content-type']?.includes('json') ? parsed(text) : undefined
   const good = statusCode >= 200 && statusCode < 300
   const problem = good ? undefined : (json as Problem | undefined)
@@ -212,6 +231,7 @@ function read({ statusCode = 0, headers }: http.IncomingMessage, text: string, m
     outcome: outcomeOf(statusCode, problem?.code),
     status: statusCode,
     headers,
+    rawHeaders,
     text,
     body,
     problem,

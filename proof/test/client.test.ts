@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import { openClient, type Call, type Client } from '../src/client'
 
 type Heard = { method: string; url: string; headers: http.IncomingHttpHeaders; body: string }
@@ -57,6 +58,19 @@ test('a call carries token, key and JSON below the address, and gives back what 
     },
   ])
   expect(made).toMatchObject({ outcome: 'ok', status: 201, body: { id: 7 }, problem: undefined, text: '{"id":7}' })
+})
+
+test('bytes go out as they are, a list as several lines, and what comes back compressed is read', async () => {
+  answers = [
+    (response) => response.writeHead(200, { 'content-encoding': 'gzip', 'x-two': ['a', 'b'] }).end(gzipSync('text')),
+    (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(),
+  ]
+  const made = await client.call('POST', '/orders', { body: Buffer.of(0xff), headers: { 'x-one': ['1', '2'] } })
+  expect(heard[0]).toMatchObject({ body: '\ufffd', headers: { 'content-length': '1', 'x-one': '1, 2' } })
+  expect(heard[0]?.headers['content-type']).toBeUndefined()
+  expect(made.text).toBe('text')
+  expect(made.rawHeaders.filter((each) => each === 'x-two')).toHaveLength(2)
+  expect(await client.call('HEAD', '/orders')).toMatchObject({ status: 200, text: '' })
 })
 
 test.each<[number, string | undefined, string]>([
