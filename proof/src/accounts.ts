@@ -21,9 +21,9 @@ const RENEWED_AFTER = 0.6
 export function openAccounts(client: Client, tag: string) {
   let opened = 0
 
-  async function register(role: Role): Promise<Party> {
+  async function register(role: Role, password = randomBytes(12).toString('base64url')): Promise<Party> {
     const username = `${tag}-${role === 'BUYER' ? 'b' : 's'}${++opened}`
-    const credentials = { username, password: randomBytes(12).toString('base64url') }
+    const credentials = { username, password }
     const account = { ...credentials, email: `${username}@example.com`, role }
     const registered = await client.call('POST', '/users', { body: account, repeatable: true })
     if (registered.status !== 201) throw unusable('POST /users', registered)

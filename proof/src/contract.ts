@@ -96,6 +96,8 @@ const idsOf = (item: Node): Set<string> =>
 
 function outsideViolations(missing: 'no such path' | 'no such method', response: Answer): string[] {
   const [status, code] = missing === 'no such path' ? [404, 'route-not-found'] : [405, 'method-not-allowed']
+  // of HEAD there is no more to see
+  if (response.status === 400 && response.text === undefined) return []
   if (response.status === 400 && codeOf(response) === 'bad-request') return problemViolations(response) // malformed path
   if (response.status !== status) return [`the document has ${missing}, so only ${status} may be answered`]
   return [

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import type { Credentials } from './accounts'
 
 /** What was typed cannot be understood: exit status 2, with the usage. */
 export class WrongOption extends Error {
@@ -47,6 +48,13 @@ export function names<Name extends string>(name: string, text: string, known: re
       throw new WrongOption(`--${name}: there is no ${each.trim()}; there are ${known.join(', ')}`)
     return found
   })
+}
+
+/** `name:password` */
+export function credentials(name: string, text: string): Credentials {
+  const [, username, password] = /^([^:]+):(.+)$/s.exec(text) ?? []
+  if (username === undefined || password === undefined) throw new WrongOption(`--${name}: ${text} is no name:password`)
+  return { username, password }
 }
 
 /** Any text is a seed; without one it is drawn, to be printed. */

@@ -24,10 +24,13 @@ export function exchange(
 ): Promise<Exchange> {
   return new Promise((resolve) => {
     const begun = performance.now()
-    const socket = open(url, () => socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes))
+    let dripping: NodeJS.Timeout | undefined
+    const socket = open(url, () => {
+      socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+      dripping = drip && setInterval(() => socket.writable && socket.write(drip.bytes, 'latin1'), drip.everyMs)
+    })
     let text = ''
     let closed = true
-    const dripping = drip && setInterval(() => socket.writable && socket.write(drip.bytes, 'latin1'), drip.everyMs)
     const deadline = setTimeout(() => {
       closed = false
       socket.destroy()

@@ -1,5 +1,5 @@
 import type { Credentials } from '../accounts'
-import { names, readArguments, seconds, seedOption, urlOption, wholeNumber, WrongOption } from '../options'
+import { credentials, names, readArguments, seconds, seedOption, urlOption, wholeNumber, WrongOption } from '../options'
 import { PROMISES } from './promises'
 
 export type Options = {
@@ -71,10 +71,4 @@ export function optionsFrom(args: readonly string[]): Options | 'help' {
     sellers: sellers.map((text) => credentials('seller', text)),
     json: values.json,
   }
-}
-
-function credentials(name: string, text: string): Credentials {
-  const [, username, password] = /^([^:]+):(.+)$/s.exec(text) ?? []
-  if (username === undefined || password === undefined) throw new WrongOption(`--${name}: ${text} is no name:password`)
-  return { username, password }
 }

@@ -1,0 +1,37 @@
+import { NoStart } from '../accounts'
+import { WrongOption } from '../options'
+import { progressOn } from '../report'
+import { optionsFrom, USAGE } from './options'
+import { run } from './run'
+import { findingsIn, findingsText, summary } from './summary'
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = optionsFrom(args)
+  if (options === 'help') {
+    console.log(USAGE)
+    return 0
+  }
+  const { show, say, clear } = progressOn(process.stderr)
+  say(`Fuzzing ${options.url} with --seed ${options.seed} --cases ${options.cases}`)
+  const report = await run(options, show).finally(clear)
+  if (options.json)
+    console.log(
+      JSON.stringify(
+        report,
+        (_, value: unknown) => (value instanceof Map ? (Object.fromEntries(value) as unknown) : value),
+        2,
+      ),
+    )
+  else console.log(`\n${findingsText(report)}${summary(report)}`)
+  return findingsIn(report) === 0 ? 0 : 1
+}
+
+main(process.argv.slice(2)).then(
+  (code) => (process.exitCode = code),
+  (error: unknown) => {
+    if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
+    else if (error instanceof NoStart) console.error(error.message)
+    else throw error
+    process.exitCode = 2
+  },
+)
