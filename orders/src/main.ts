@@ -101,7 +101,7 @@ void runService({
   log,
   stop: async () => {
     keys.stop()
-    await Promise.all([...sweeps, demoOrder].map((each) => each?.stop()))
+    await Promise.all([...sweeps.map((sweep) => sweep.stop()), demoOrder?.stop()])
     await pool.end()
   },
 })

@@ -21,6 +21,7 @@ const readBytes = (request: IncomingMessage) =>
       if (length > BODY_LIMIT_BYTES) tooLong()
       else chunks.push(chunk)
     })
+    request.resume() // it is paused where somebody has looked whether it is empty
     request.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     // The client has gone: nobody will see the answer.
     request.once('error', () => reject(new ProblemError('bad-request')))
@@ -80,8 +81,19 @@ function isRepeated({ rawHeaders }: IncomingMessage, name: string): boolean {
   return count > 1
 }
 
-const hasContent = ({ headers }: IncomingMessage) =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+const isChunked = ({ headers }: IncomingMessage) => headers['transfer-encoding'] !== undefined
+const hasContent = (request: IncomingMessage) =>
+  isChunked(request) || Number(request.headers['content-length'] ?? 0) > 0
+
+/** Whether the end of a body comes before anything of it; what has come is left to be read. */
+const isEmpty = (request: IncomingMessage) =>
+  new Promise<boolean>((resolve) => {
+    const tell = () => {
+      for (const event of ['readable', 'end', 'error']) request.off(event, tell)
+      resolve(request.readableLength === 0)
+    }
+    for (const event of ['readable', 'end', 'error']) request.on(event, tell)
+  })
 
 const needsNoBody = ({ body }: RouteSpec) => !body || body.safeParse(undefined).success
 
@@ -109,6 +121,7 @@ function parserFor(spec: RouteSpec, { headers }: IncomingMessage): (text: string
 export async function readBody(spec: RouteSpec, request: IncomingMessage): Promise<unknown> {
   if (!spec.body && spec.method === 'get') return undefined
   if (!hasContent(request) && needsNoBody(spec)) return undefined
+  if (isChunked(request) && needsNoBody(spec) && (await isEmpty(request))) return undefined
   const parse = parserFor(spec, request)
   const body = await readBytes(request)
   if (body.length === 0) throw new ProblemError('malformed-json', { detail: 'The body is empty.' })

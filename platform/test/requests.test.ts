@@ -215,6 +215,12 @@ describe('with the bounds as they are', () => {
     expect((await ask(head('POST /notes/1/pin', ...fields), false)).status).toBe(204)
   })
 
+  test('a call without a body may send one of no chunks, and none of some', async () => {
+    expect((await ask(head('POST /notes/1/pin', CHUNKED) + chunk(''), false)).status).toBe(204)
+    expect((await ask(head('POST /notes/1/pin', CHUNKED) + chunk('x') + chunk(''))).status).toBe(415)
+    expect((await ask(head('POST /notes/1/pin', CHUNKED, JSON_TYPE) + chunk('{}') + chunk(''), false)).status).toBe(204)
+  })
+
   test.each([
     ['a hidden body', ['Content-Length: 1', 'Content-Type: text/plain'], 'x', 415],
     ['a body of no type', ['Content-Length: 1'], 'x', 415],

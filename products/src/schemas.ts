@@ -15,7 +15,7 @@ export const MAX_PRICE_CENTS = 100_000_000
 /** Of items, in any list. */
 export const MAX_PAGE = 100
 export const MAX_STOCK = 1_000_000_000
-export const SORTS = ['newest', 'price', '-price', 'name', 'relevance'] as const
+const SORTS = ['newest', 'price', '-price', 'name', 'relevance'] as const
 const SELLER_REASONS = ['RECEIVED', 'CORRECTION', 'DAMAGED'] as const
 
 /** Of the demo data, so that every example works there. */

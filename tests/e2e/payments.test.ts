@@ -48,15 +48,17 @@ async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean): P
 const settled = ({ paymentStatus }: { paymentStatus: string }) =>
   paymentStatus !== 'PENDING' && paymentStatus !== 'REFUND_PENDING'
 
-/** Ends the gateway as a crash would; what supervises the shop starts it again. */
-async function crashGateway() {
+/** Ends the gateway as a crash would, and returns when what supervises the shop has started it again. */
+async function crashGateway(meanwhile = () => Promise.resolve()) {
+  const { gateway: before } = shop.stack.pids()
   shop.stack.kill('gateway', 'SIGKILL')
+  await meanwhile()
   await until(
-    () =>
-      fetch(`${gateway}/livez`).then(
-        ({ ok }) => ok,
-        () => false,
-      ), // away, for a moment
+    async () => {
+      const { gateway: pid } = shop.stack.pids()
+      const up = () => fetch(`${gateway}/livez`).then(({ ok }) => ok)
+      return pid !== undefined && pid !== before && (await up().catch(() => false))
+    },
     (up) => up,
   )
 }
@@ -72,10 +74,10 @@ test('fifty payments of one order at once are one charge in the gateway’s own 
 
 test('a gateway that is away charges nothing, and the next try does', async () => {
   const order = await anOrder()
-  shop.stack.kill('gateway', 'SIGKILL')
-  const refused = await order.pay()
-  expect([refused.status, refused.body.code]).toEqual([503, 'gateway-unavailable'])
-  await crashGateway()
+  await crashGateway(async () => {
+    const refused = await order.pay()
+    expect([refused.status, refused.body.code]).toEqual([503, 'gateway-unavailable'])
+  })
   await until(order.read, settled)
   expect(await charged(order.id)).toEqual([])
   expect((await order.pay()).status).toBe(200)

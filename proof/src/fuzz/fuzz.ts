@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import type { Client } from '../client'
 import { resolve as resolveIn, type Contract } from '../contract'
-import { judgeOf, type Complaint } from './judge'
+import type { Complaint, Finding, Row } from './findings'
+import { judgeOf } from './judge'
 import { openKnowledge, type Knowledge, type View } from './known'
 import { callNeighbours } from './neighbours'
 import { operationsOf, type Operation } from './operations'
@@ -26,22 +27,6 @@ export type FuzzOptions = {
   progress?: (text: string) => void
 }
 
-export type Finding = Complaint & {
-  operation: string
-  /** How often it was seen; the request is the smallest that was found to show it. */
-  times: number
-  /** Whether it was seen again when the request was sent alone. */
-  again: boolean
-  curl: string
-}
-export type Row = {
-  operation: string
-  cases: number
-  statuses: Map<number, number>
-  /** Refused calls that were sent again, to see whether they change anything. */
-  replayed: number
-  findings: Finding[]
-}
 export type Fuzzed = {
   rows: Row[]
   /** The last request of each operation that was served. */

@@ -3,11 +3,9 @@ import type { Answer } from '../client'
 import { plainText, type Fields } from './nodes'
 import { codesOf, type Operation, type Parameter } from './operations'
 import { admits, type Request } from './requests'
+import type { Complaint } from './findings'
 import { leaksIn } from './leaks'
 import type { Resolve, Schema } from './values'
-
-/** What is wrong with an answer. `kind` is the same for what is the same fault. */
-export type Complaint = { kind: string; detail: string }
 
 /** Every request ends within this time. */
 const PATIENCE_MS = 10_000

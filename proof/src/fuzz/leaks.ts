@@ -1,5 +1,5 @@
 import type { Answer } from '../client'
-import type { Complaint } from './judge'
+import type { Complaint } from './findings'
 import type { Request } from './requests'
 
 /** Words of a stack, a database, a library or a machine: no client has a use for them. */

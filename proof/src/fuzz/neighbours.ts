@@ -1,6 +1,6 @@
 import type { Client } from '../client'
 import { contractOf, type Contract } from '../contract'
-import type { Finding, Row } from './fuzz'
+import type { Finding, Row } from './findings'
 import { nameInPath, type Knowledge } from './known'
 import { operationsOf, type Operation } from './operations'
 import { curlOf, pathOf, type Caller } from './requests'

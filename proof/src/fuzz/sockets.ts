@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../client'
 import { resolve as resolveIn, type Contract } from '../contract'
-import type { Complaint } from './judge'
+import type { Complaint } from './findings'
 import { codesOf, operationsOf, type Operation } from './operations'
 import { curiosities, refusals, type Targets } from './probes'
 import type { Request } from './requests'

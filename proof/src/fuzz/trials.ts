@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { retryAfterMs, type Answer, type Client } from '../client'
-import type { Complaint, Judge } from './judge'
+import type { Complaint } from './findings'
+import type { Judge } from './judge'
 import type { Knowledge, View } from './known'
 import type { Operation } from './operations'
 import { requestOf, type Caller, type Case, type Request } from './requests'
