@@ -69,7 +69,7 @@ export const PROBLEMS = {
     title: 'Payment in progress',
     description: 'Another charge for this order is under way. Read the order again: it says what came of it.',
     retryAfter: 1,
-    members: { paymentStatus: z.literal('PENDING') },
+    members: { paymentStatus: z.literal('PENDING').meta({ example: 'PENDING' }) },
   },
   'order-not-payable': {
     status: 409,
