@@ -20,13 +20,19 @@ export type Machine = Record<
 export type Results = {
   measuredAt: string
   machine: Machine
-  settings: { seconds: number; rounds: number; logLevel: string; growth: { small: number; large: number } }
+  settings: {
+    seconds: number
+    rounds: number
+    logLevel: string
+    growth: { small: number; large: number }
+    products?: number
+  }
   notes: string[]
   cells: Cell[]
   verdicts: Verdict[]
 }
 
-/** A ratio of two cells of the same rounds; `wanted` is absent where it is only reported. */
+/** A ratio of two cells of the same rounds, or a time; `wanted` is absent where it is only reported. */
 export type Verdict = {
   title: string
   value: number
@@ -200,7 +206,7 @@ export function verdictsOn(cells: readonly Cell[]): Verdict[] {
       reported: true,
     })),
   ]
-  return claims.flatMap((claim) => {
+  const compared = claims.flatMap((claim): Verdict[] => {
     const values = claim.of && claim.to ? ratios(claim.of, claim.to, claim.by, claim.byBelow) : []
     if (values.length === 0) return []
     const found = { title: claim.title, value: median(values), spread: spread(values) }
@@ -208,4 +214,25 @@ export function verdictsOn(cells: readonly Cell[]): Verdict[] {
     const holds = 'atLeast' in claim ? found.value >= claim.atLeast : found.value <= claim.atMost
     return [{ ...found, wanted: 'atLeast' in claim ? `≥ ${claim.atLeast}` : `≤ ${claim.atMost}`, holds }]
   })
+  return [...compared, ...slowestOf(cells)]
+}
+
+/** What is said of a search for which nobody waits in front of one: its slowest kind, round by round. */
+function slowestOf(cells: readonly Cell[]): Verdict[] {
+  const alone = cells.filter(({ section, connections }) => section === 'search' && connections === 1)
+  const rounds = Math.max(0, ...alone.map(({ samples }) => samples.length))
+  const slowest = Array.from({ length: rounds }, (_, i) =>
+    Math.max(...alone.map(({ samples }) => samples[i]?.p99Ms ?? 0)),
+  )
+  if (slowest.length === 0) return []
+  const value = median(slowest)
+  return [
+    {
+      title: 'search, one client: p99 of the slowest kind, ms',
+      value,
+      spread: spread(slowest),
+      wanted: '≤ 50',
+      holds: value <= 50,
+    },
+  ]
 }

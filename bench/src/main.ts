@@ -11,6 +11,7 @@ import { findWrk } from './load'
 import { optionsFrom, SECTIONS, USAGE, type Options } from './options'
 import { ordersPlot } from './plot'
 import { progressLine, readmeSection, screen } from './report'
+import { search } from './search'
 import { calibrate, growth, placing, profile, reads, soldOut, twoProcesses, withKeys } from './sections'
 import type { Bench } from './shop'
 
@@ -65,6 +66,7 @@ async function measure(options: Options): Promise<Results> {
         rounds: options.rounds,
         logLevel: options.logLevel,
         growth: options.growth,
+        products: options.products,
       },
       notes: [
         `Its faster way of writing them: ${bench.form.hot} (one product), ${bench.form.spread} (1,000 products).`,
@@ -88,7 +90,8 @@ async function runSections(bench: Bench): Promise<void> {
   if (wanted('reads')) await reads(bench)
   if (wanted('two-processes')) await twoProcesses(bench)
   if (wanted('profile')) await profile(bench)
-  // Last: it leaves the scratch database large.
+  // Last: they leave the scratch database large.
+  if (wanted('search')) await search(bench)
   if (wanted('growth')) await growth(bench)
 }
 

@@ -1,7 +1,17 @@
 import { parseArgs } from 'node:util'
 import { UserError } from '../../scripts/src/terminal'
 
-export const SECTIONS = ['hot', 'spread', 'keys', 'sold-out', 'reads', 'two-processes', 'growth', 'profile'] as const
+export const SECTIONS = [
+  'hot',
+  'spread',
+  'keys',
+  'sold-out',
+  'reads',
+  'two-processes',
+  'search',
+  'growth',
+  'profile',
+] as const
 export type Section = (typeof SECTIONS)[number]
 
 export type Options = {
@@ -12,6 +22,8 @@ export type Options = {
   connections: readonly number[]
   /** Orders of the past in the two sizes that are compared. */
   growth: { small: number; large: number }
+  /** Products of the catalogue that is searched. */
+  products: number
   logLevel: string
   /** Where the scratch data goes; a folder of its own is made there. It has to be a disk, or durability costs nothing. */
   scratch: string | undefined
@@ -28,9 +40,11 @@ export const USAGE = `npm run bench -- [options]
   --rounds n         rounds, whose median counts (3)
   --connections a,b  of the placing sections (1,16,64,256)
   --growth n         orders of the past in the large size (1e7), compared with --growth-from (1e4)
+  --products n       products of the catalogue that is searched (1e5)
   --log-level l      of the services (info, as they come)
   --scratch folder   where the scratch data goes, on a disk (bench/)
-  --quick            small sizes, for trying it: 2 seconds, 1 round, 1 and 64 connections, growth to 1e5
+  --quick            small sizes, for trying it: 2 seconds, 1 round, 1 and 64 connections, growth to 1e5,
+                     1e4 products
   --merge            keeps what bench/results/latest.json has of the other sections; without it, and with --quick, a run of
                      some sections is only shown, and kept in bench/results/partial.json
   --readme           measures nothing: writes the README's section and the plot again from bench/results/latest.json`
@@ -45,6 +59,7 @@ export function optionsFrom(args: readonly string[]): Options {
       connections: { type: 'string' },
       growth: { type: 'string' },
       'growth-from': { type: 'string', default: '1e4' },
+      products: { type: 'string' },
       'log-level': { type: 'string', default: 'info' },
       scratch: { type: 'string' },
       quick: { type: 'boolean', default: false },
@@ -62,6 +77,7 @@ export function optionsFrom(args: readonly string[]): Options {
       small: number('growth-from', values['growth-from']),
       large: number('growth', values.growth ?? (quick ? '1e5' : '1e7')),
     },
+    products: number('products', values.products ?? (quick ? '1e4' : '1e5')),
     logLevel: values['log-level'],
     scratch: values.scratch,
     quick,

@@ -101,6 +101,26 @@ const markdown = (head: readonly string[], rows: readonly (readonly string[])[])
   ...rows.map((row) => `| ${row.join(' | ')} |`),
 ]
 
+/** How long a search takes the products service. */
+function searchLines({ cells, settings }: Results): string[] {
+  const cell = cellsBy(cells)
+  const modes = [...new Set(cells.filter(({ section }) => section === 'search').map(({ mode }) => mode))]
+  if (modes.length === 0) return []
+  const times = (mode: string, clients: number) => {
+    const found = cell('search', 'service', mode, clients)
+    return [typical(found, p50), typical(found, p99)].map(number)
+  }
+  return [
+    `Lists and searches of the products service over ${number(settings.products)} products, without a cache, each kind a hundred different ones:`,
+    '',
+    ...markdown(
+      ['asked for', 'alone: p50, ms', 'p99, ms', '16 clients: p50, ms', 'p99, ms'],
+      modes.map((mode) => [mode, ...times(mode, 1), ...times(mode, 16)]),
+    ),
+    '',
+  ]
+}
+
 /** The README's section on performance. */
 export function readmeSection(results: Results): string {
   const { cells, verdicts, machine, settings, measuredAt, notes } = results
@@ -130,6 +150,7 @@ export function readmeSection(results: Results): string {
     '',
     '![Orders a second by clients](bench/results/orders.svg)',
     '',
+    ...searchLines(results),
     ...markdown(
       ['ratio, in the same rounds', 'median', 'rounds'],
       verdicts.map(({ title, value, spread: each }) => [title, number(value), range(each)]),

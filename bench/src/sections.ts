@@ -4,23 +4,13 @@ import { ROOT } from '../../scripts/src/terminal'
 import { selfTimes } from './profile'
 import { startPrismaList } from './prisma'
 import { addHistory, addScarceProduct, firstProductOf, productId, readerIds, type Mode } from './seed'
-import { openShop, type Bench, type Placement, type Shop } from './shop'
+import { within, type Bench, type Placement, type Shop } from './shop'
 
 /** pgbench has a session of its own for each client, and Postgres's default leaves room for not many more. */
 const MOST_SESSIONS = 64
 const UNITS = 1_000
 
 const MODES = ['hot', 'spread'] as const
-
-/** Runs `work` on a started shop, which is stopped whatever happens. */
-async function within(bench: Bench, wanted: Parameters<typeof openShop>[1], work: (shop: Shop) => Promise<void>) {
-  const shop = await openShop(bench, wanted)
-  try {
-    await work(shop)
-  } finally {
-    await shop.close()
-  }
-}
 
 export const calibrate = (bench: Bench) => within(bench, {}, (shop) => shop.chooseForms())
 

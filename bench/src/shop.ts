@@ -175,3 +175,17 @@ export async function openShop(
   return { stack, owner, token, buyerTokens, order, orders, run, place, pgbench, chooseForms, checkBooks, close }
 }
 export type Shop = Awaited<ReturnType<typeof openShop>>
+
+/** Runs `work` on a started shop, which is stopped whatever happens. */
+export async function within(
+  bench: Bench,
+  wanted: Parameters<typeof openShop>[1],
+  work: (shop: Shop) => Promise<void>,
+) {
+  const shop = await openShop(bench, wanted)
+  try {
+    await work(shop)
+  } finally {
+    await shop.close()
+  }
+}

@@ -51,6 +51,30 @@ test('ratios are taken round by round, and held to what is wanted', () => {
   ])
 })
 
+test('of searches alone the slowest kind counts, round by round', () => {
+  const kind = (mode: string, connections: number, ...p99s: number[]): Cell => ({
+    section: 'search',
+    subject: 'service',
+    mode,
+    connections,
+    samples: p99s.map((p99Ms) => ({ perSecond: 1, p50Ms: 1, p99Ms })),
+  })
+  const searched = [kind('a word', 1, 10, 20, 30), kind('two words', 1, 40, 5, 60), kind('a word', 16, 500, 500, 500)]
+  expect(verdictsOn(searched)).toEqual([
+    {
+      title: 'search, one client: p99 of the slowest kind, ms',
+      value: 40,
+      spread: [20, 60],
+      wanted: '≤ 50',
+      holds: true,
+    },
+  ])
+  const section = readmeSection({ ...results, settings: { ...results.settings, products: 100_000 }, cells: searched })
+  expect(section).toContain('over 100,000 products')
+  expect(section).toContain('| a word | 1 | 20 | 1 | 500 |')
+  expect(readmeSection(results)).not.toContain('searches')
+})
+
 test('wrk’s last line counts; without it the run is an error', () => {
   const output =
     'Running 2s test @ http://127.0.0.1:8080\n\n{"requests":3000,"microseconds":2000000,"p50":1500,"p99":9250,"refused":7,"broken":1}\n'

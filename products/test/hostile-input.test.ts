@@ -83,12 +83,18 @@ test('no body makes an offer, an edit or a stock change fail', async () => {
   const seller = aSeller()
   const { id } = await shop.create(seller)
   const field = fc.oneof(
-    fc.constantFrom('name', 'description', 'priceCents', 'stock', 'category', 'status', 'delta', 'reason', 'note'),
+    fc.constantFrom(
+      ...['name', 'description', 'priceCents', 'stock', 'category', 'imageUrls', 'status', 'delta', 'reason', 'note'],
+    ),
     nasty,
   )
   const body = fc.oneof(
     fc.dictionary(field, nastyValue),
     fc.record({ name: nasty, priceCents: fc.nat(99), stock: fc.nat(9) }),
+    fc.record({
+      name: nasty,
+      imageUrls: fc.array(fc.oneof(fc.webUrl({ withQueryParameters: true, withFragments: true }), nasty)),
+    }),
   )
   await fc.assert(
     fc.asyncProperty(body, async (fields) => {
@@ -145,8 +151,20 @@ test.each(['%00', '%zz', '%ff', '..%2f..', '%2e%2e', '1;drop', `${'x'.repeat(300
   },
 )
 
+test('no threshold makes a seller’s own list fail', async () => {
+  const { authorization } = aSeller()
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(nasty, fc.integer().map(String)), async (lowStock) => {
+      const query = new URLSearchParams({ lowStock }).toString()
+      const { status } = await shop.api.get(`/products/mine?${query}`).set('authorization', authorization)
+      expect([200, 422]).toContain(status)
+    }),
+    { numRuns: 60 },
+  )
+})
+
 test('a search for very many, very common beginnings ends', async () => {
   const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789'].join(' ')
-  for (const q of [letters, 'a '.repeat(50), 'a'.repeat(100)])
+  for (const q of [letters, `${letters} thing`, 'a '.repeat(50), 'a'.repeat(100), 'ab '.repeat(33)])
     await shop.api.get(`/products?${new URLSearchParams({ q }).toString()}`).expect(200)
 })
