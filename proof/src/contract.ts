@@ -20,6 +20,8 @@ export const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'option
 const TOLD = ['location', 'etag', 'retry-after', 'www-authenticate', 'idempotency-replayed']
 
 export type CheckedContract = {
+  /** The documented path that serves an actual one. */
+  templateOf: (path: string) => string | undefined
   /** Where an answer breaks the document, in words. The method is in lower case. */
   violations: (method: string, path: string, response: Answer) => string[]
   /** Raises an error that lists every violation. */
@@ -38,7 +40,7 @@ export function contractOf(document: Contract): CheckedContract {
 }
 
 function compile(document: Contract): CheckedContract {
-  const findOperation = operationFinder(document)
+  const { findOperation, templateOf } = operationFinder(document)
   const violationsOf = bodyChecker(document)
   const violations: CheckedContract['violations'] = (method, path, response) => {
     const found = findOperation(method, path)
@@ -50,6 +52,7 @@ function compile(document: Contract): CheckedContract {
     ]
   }
   return {
+    templateOf,
     violations,
     check: (method, path, response) => {
       const found = violations(method, path, response)
@@ -72,15 +75,22 @@ function operationFinder(document: Contract) {
           `^${template.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, (_, name: string) => segment(name))}$`,
         )
       const ids = idsOf(item)
-      return { item, matches: pattern(() => '[^/]+'), fits: pattern((name) => (ids.has(name) ? UUID : '[^/]+')) }
+      return {
+        name: template,
+        item,
+        matches: pattern(() => '[^/]+'),
+        fits: pattern((name) => (ids.has(name) ? UUID : '[^/]+')),
+      }
     })
-  return (method: string, path: string): Operation | 'no such path' | 'no such method' => {
-    const bare = path.split(/[?#]/, 1)[0] ?? ''
-    const template = templates.find(({ matches }) => matches.test(bare))
+  const bareOf = (path: string) => path.split(/[?#]/, 1)[0] ?? ''
+  const templateAt = (path: string) => templates.find(({ matches }) => matches.test(bareOf(path)))
+  const findOperation = (method: string, path: string): Operation | 'no such path' | 'no such method' => {
+    const template = templateAt(path)
     if (!template) return 'no such path'
     const operation = template.item[method === 'head' ? 'get' : method] as Operation | undefined
-    return operation ?? (template.fits.test(bare) ? 'no such method' : 'no such path')
+    return operation ?? (template.fits.test(bareOf(path)) ? 'no such method' : 'no such path')
   }
+  return { findOperation, templateOf: (path: string) => templateAt(path)?.name }
 }
 
 const UUID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'

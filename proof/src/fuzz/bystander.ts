@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { retryAfterMs, type Client } from '../client'
+import { isBusy, retryAfterMs, type Client } from '../client'
 import { contractOf, type Contract } from '../contract'
 
 export type Bystander = { calls: number; p50: number; p99: number; slowest: number; faults: string[] }
 
 const EVERY_MS = 20
 /** Nobody who waits for a page puts up with more. */
-const TOO_SLOW_MS = 2_000
+const TOO_SLOW_MS = 5_000
 
 /** Calls like any other, one after the other, while something else is going on; each has to be answered as if nothing were. */
 export function standBy(client: Client, document: Contract, path: string) {
@@ -18,7 +18,7 @@ export function standBy(client: Client, document: Contract, path: string) {
   async function call(n: number): Promise<void> {
     const id = `bystander-${n}`
     const answer = await client.call('GET', path, { headers: { 'x-request-id': id } })
-    if (answer.status === 429) return void (await sleep(retryAfterMs(answer) ?? 1_000))
+    if (isBusy(answer)) return void (await sleep(retryAfterMs(answer) ?? 1_000))
     times.push(answer.ms)
     if (answer.status !== 200) faults.add(`GET ${path} was answered ${answer.status || answer.fault}`)
     else if (answer.headers['x-request-id'] !== id) faults.add(`GET ${path} got the answer of another request`)

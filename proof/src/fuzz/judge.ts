@@ -25,6 +25,7 @@ export function judgeOf(document: Contract, operations: readonly Operation[], re
   /** Why the document says that a request has to be refused. */
   function objectionsTo(request: Request): string[] {
     const { operation, caller, badToken } = request
+    if (isAnother(request)) return []
     return [
       ...(admits(operation, caller.role) ? [] : [`it is not for ${caller.role ?? 'callers without a token'}`]),
       ...(badToken && operation.token !== 'ignored' ? ['its token is not good'] : []),
@@ -32,6 +33,10 @@ export function judgeOf(document: Contract, operations: readonly Operation[], re
       ...bodyObjections(request),
     ]
   }
+
+  /** A value in a path may be the name of another path: `mine` for an id. */
+  const isAnother = ({ operation, target }: Request) =>
+    ![operation.path, undefined].includes(contract.templateOf(target))
 
   function parameterObjections({ operation, values, headers }: Request): string[] {
     const found = (part: Parameter['in'], given: Fields) =>
@@ -106,6 +111,7 @@ export function judgeOf(document: Contract, operations: readonly Operation[], re
       ...complain(isGood && refusals.length > 0, `accepted: ${kindOf(refusals[0] ?? '')}`, refusals.join('; ')),
       ...complain(
         !admits(operation, request.caller.role) &&
+          !isAnother(request) &&
           !isGood &&
           ![...BEFORE_ACCESS, ...(method === 'HEAD' ? [404, 405] : [])].includes(answer.status) && // it has no code
           code !== 'route-not-found' &&

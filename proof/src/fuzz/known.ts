@@ -36,7 +36,7 @@ type Entry = { value: Node; text: string; by: string | undefined }
 export function openKnowledge(operations: readonly Operation[], resolve: Resolve) {
   const entries = new Map<string, Entry[]>()
   const tags = new Map<string, string>()
-  const templates = operations.map(({ path }) => ({
+  const templates = [...new Set(operations.map(({ path }) => path))].sort().map((path) => ({
     path,
     pattern: new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
   }))
@@ -52,9 +52,9 @@ export function openKnowledge(operations: readonly Operation[], resolve: Resolve
   }
 
   function learnLocation(location: string, by: string | undefined): void {
-    for (const { path, pattern } of templates)
-      for (const [parameter, value] of Object.entries(pattern.exec(location)?.groups ?? {}))
-        learn(nameInPath(path, parameter), decodeURIComponent(value), by)
+    const template = templates.find(({ pattern }) => pattern.test(location)) // `{` comes after whatever a segment begins with
+    for (const [parameter, value] of Object.entries(template?.pattern.exec(location)?.groups ?? {}))
+      learn(nameInPath(template?.path ?? '', parameter), decodeURIComponent(value), by)
   }
 
   /** Fields by their name, and what a component calls `id` by the component's. */

@@ -36,7 +36,7 @@ const DEADLINE_MS = 15_000
 export const SMUGGLED_ID = 'smuggled-request'
 const LONGEST_SHOWN = 400
 const AT_ONCE = 8
-const TRIES = 30
+const TRIES = 10
 
 /**
  * Sends what no HTTP client sends, and clients that take their time, while a client as any other watches. Every probe that may be
@@ -59,7 +59,7 @@ export async function probeSockets(options: SocketOptions): Promise<SocketReport
   const targets = await targetsFrom(options)
   const bystander = standBy(client, document, targets.read)
 
-  /** A limit of requests is waited for, as long as it is all that is said. */
+  /** A limit and an outage are waited for, for a moment. */
   async function ask(bytes: string, more: ExchangeOptions = {}) {
     for (let left = TRIES; ; left--) {
       const { text, closed, ms } = await exchange(client.url, bytes, {
@@ -67,7 +67,7 @@ export async function probeSockets(options: SocketOptions): Promise<SocketReport
         ...more,
       })
       const answers = read(text)
-      if (answers?.[0]?.status !== 429 || left === 0) return { answers, text, closed, ms }
+      if (![429, 503].includes(answers?.[0]?.status ?? 0) || left === 0) return { answers, text, closed, ms }
       await sleep(1_000)
     }
   }

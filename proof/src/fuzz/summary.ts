@@ -80,7 +80,7 @@ export function summary(report: Report): string {
         ]
       : []),
     `${found === 0 ? 'Nothing' : grouped(found)} found in ${grouped(cases)} cases of ${grouped(rows.length)} operations, ` +
-      `${grouped(calls.calls)} calls, ${grouped(seconds)} s. Seed ${seed}.`,
+      `${grouped(calls.calls)} calls, ${grouped(seconds)} s; told to wait: ${grouped(calls.limited + calls.unavailable)}. Seed ${seed}.`,
   ].join('\n')
 }
 

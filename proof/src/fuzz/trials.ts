@@ -12,9 +12,12 @@ export type Trial = { request: Request; answer: Answer; complaints: Complaint[] 
 
 /** 402 tells what became of a charge, 408 that nobody knows, 429 nothing. */
 const NOT_REFUSALS = [402, 408, 429]
-/** A limit for addresses passes soon; one for failed logins does not, and is an answer like any other. */
+/**
+ * A limit for addresses passes soon; one for failed logins does not, and is an answer like any other. An outage that passes may be
+ * anything; one that stays is what this request does.
+ */
 const WAITED_FOR_MS = 3_000
-const WAITED_TIMES = 60
+const WAITED_TIMES: Record<number, number> = { 429: 60, 503: 3 }
 
 export const isRefused = ({ answer: { status } }: Pick<Trial, 'answer'>): boolean =>
   status >= 400 && status < 500 && !NOT_REFUSALS.includes(status)
@@ -34,14 +37,13 @@ export function openTrials({ client, callers, known, judge, watch, seed, secrets
   let sent = 0
 
   async function send(request: Request): Promise<Trial> {
-    const complaints: Complaint[] = []
     for (let waited = 0; ; waited++) {
       const { method, target, body } = request
       const answer = await client.call(method, target, { headers: grouped(request.headers), ...(body && { body }) })
-      complaints.push(...judge.complaints(request, answer, secrets()))
-      const waitMs = answer.status === 429 ? retryAfterMs(answer) : undefined
-      if (waitMs === undefined || waitMs > WAITED_FOR_MS || waited > WAITED_TIMES)
-        return { request, answer, complaints }
+      const complaints = judge.complaints(request, answer, secrets())
+      const waitMs = retryAfterMs(answer) ?? Infinity
+      const mayWait = waitMs <= WAITED_FOR_MS && waited < (WAITED_TIMES[answer.status] ?? 0)
+      if (!mayWait) return { request, answer, complaints }
       await sleep(waitMs)
     }
   }
