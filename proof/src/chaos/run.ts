@@ -29,6 +29,8 @@ export type ChaosOptions = {
   clients: Readonly<Record<Role, number>>
   /** Waits for this long a time of calm before the next fault. */
   steadyMs: number
+  /** Within this time after the end of a fault everything has to be served again. */
+  recoveryMs: number
   /** How long an order that is not paid is held. */
   holdMinutes: number
   /** The scratch data stay there. */
@@ -57,7 +59,8 @@ const STOCK = 20_000
 const HOT = 4
 const PRODUCTS_A_SELLER = 4
 const WARM_UP_MS = 2_000
-const PATIENCE_MS = 8_000
+/** Beyond what is promised, to see how long it really takes. */
+const PATIENCE_MS = 5_000
 
 const digestOf = (value: unknown): string =>
   createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16)
@@ -106,18 +109,20 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const probes = startProbes(market, recorder, people.probing)
     cleanUps.push(probes.stop)
 
+    const recovered = (since: number) => probes.recovered(since, options.steadyMs, options.recoveryMs + PATIENCE_MS)
+
     const staged: Staged[] = []
     const asides: Promise<unknown>[] = []
     const hot = market.products.slice(0, HOT).map(({ id }) => id)
     const scene = { lab, clients, hot, interrupted: signal, aside: (work: Promise<unknown>) => void asides.push(work) }
-    await probes.recovered(recorder.now() + WARM_UP_MS, options.steadyMs, PATIENCE_MS)
+    await recovered(recorder.now() + WARM_UP_MS)
     for (const [n, fault] of planned.entries()) {
       signal.throwIfAborted()
       show(`${n + 1} of ${planned.length}: ${describe(fault)}; ${recorder.history.calls.length} calls`)
       await sleep(fault.calmMs)
       const done = await stage(fault, { ...scene, random: load.fork(`fault ${n}`) }, recorder.now)
       staged.push(done)
-      await probes.recovered(done.endedAt, options.steadyMs, PATIENCE_MS)
+      await recovered(done.endedAt)
     }
     const left = options.seconds * 1000 - recorder.now()
     if (left > 0) await sleep(left, undefined, { signal })
@@ -144,6 +149,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       faults: staged,
       exits: watched.exits,
       ...{ running, endedAt, readAt, began, holdMs: options.holdMinutes * 60_000 },
+      recoveryMs: options.recoveryMs,
     }
     writeFileSync(join(dataDir, 'evidence.json'), JSON.stringify(evidence))
     const findings = await judgeRun(evidence)

@@ -129,7 +129,7 @@ function aRun(): Run {
       { process: 'orders', pid: 7, at: 3_020 },
     ],
     running: ['postgres', 'nginx', ...SERVICE_PROCESSES],
-    ...{ endedAt: 9_000, readAt: 10_000, began: BEGAN, holdMs: 60_000 },
+    ...{ endedAt: 9_000, readAt: 10_000, began: BEGAN, holdMs: 60_000, recoveryMs: 5_000 },
   }
 }
 const shownOf = ({ id, buyerId, status, paymentStatus, totalCents }: StoredOrder): ShownOrder => ({
@@ -378,9 +378,15 @@ const violations: [what: string, plant: (run: Run) => void, found: Record<string
     { recovery: /after kill at 3.0 s: log in never went well \(log in: 0\)/ },
   ],
   [
-    'a failure before there was any fault',
-    (run) => run.history.calls.push(aCall({ begunAt: 200, status: 502, code: 'bad-gateway', outcome: 'unknown' })),
-    { recovery: /before any fault: order at 0.2 s failed/ },
+    'a failure in a run without faults',
+    (run) => {
+      ;[run.faults, run.exits] = [[], []]
+      run.history.calls.push(
+        aCall({ begunAt: 200, status: 502, code: 'bad-gateway', outcome: 'unknown' }),
+        aCall({ action: 'pay at the second try', status: 503, code: 'gateway-unavailable', outcome: 'unknown' }),
+      )
+    },
+    { recovery: /without any fault: order at 0.2 s failed \(order: 502 bad-gateway\)/ },
   ],
   [
     'a call that a restart in order has cut off',

@@ -16,6 +16,8 @@ export type Evidence = {
   endedAt: number
   readAt: number
   began: number
+  /** Within this time after the end of a fault everything has to be served again. */
+  recoveryMs: number
   /** How long an order that is not paid is held. */
   holdMs: number
 }

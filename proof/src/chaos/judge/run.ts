@@ -5,7 +5,6 @@ import { PROBED } from '../probes'
 import { groupedBy, type Evidence, type Promised } from './evidence'
 
 const LONGEST_CALL_MS = 10_000
-const LONGEST_RECOVERY_MS = 5_000
 
 /** What an answer may be besides a success: what the load provokes by itself, and what faults do. */
 const EXPECTED_CODES = new Set([
@@ -17,8 +16,9 @@ const EXPECTED_CODES = new Set([
   ...['database-unavailable', 'outcome-unknown', 'keys-unavailable', 'request-timeout', 'temporarily_unavailable'],
 ])
 
-/** The service did not serve: a refusal for a reason of the call's own is none of that. */
-const isFailure = ({ status, left }: Call): boolean => !left && (status === 0 || status >= 500)
+/** The shop did not serve. A refusal for a reason of the call's own is none of that, nor what a test card provokes. */
+const isFailure = ({ action, status, code, left }: Call): boolean =>
+  !left && (status === 0 || status >= 500) && !(action === 'pay at the second try' && code === 'gateway-unavailable')
 
 /** How long after the end of a fault the last thing went wrong, by name of probe; undefined: it never went well again. */
 export function recoveriesOf({ history, faults, endedAt }: Pick<Evidence, 'history' | 'faults' | 'endedAt'>) {
@@ -61,17 +61,19 @@ export const RUN: readonly Promised[] = [
   },
   {
     name: 'recovery',
-    promise: 'within 5 s after each fault everything is served again',
+    promise: 'after each fault everything is served again in time',
     look: (tally, evidence) => {
       const all = recoveriesOf(evidence)
-      const first = evidence.faults[0]?.begunAt ?? Infinity
-      for (const call of evidence.history.calls)
-        if (call.begunAt + call.ms < first)
-          tally.that(!isFailure(call), () => `before any fault: ${call.action} at ${seconds(call.begunAt)} failed`)
+      if (all.length === 0)
+        for (const call of evidence.history.calls)
+          tally.that(
+            !isFailure(call),
+            () => `without any fault: ${call.action} at ${seconds(call.begunAt)} failed (${saw(call)})`,
+          )
       for (const { fault, recoveries } of all)
         for (const { name, ms, last } of recoveries)
           tally.that(
-            ms !== undefined && ms <= LONGEST_RECOVERY_MS,
+            ms !== undefined && ms <= evidence.recoveryMs,
             () =>
               `after ${nameOf(fault)}: ${name} ${ms === undefined ? 'never went well' : `was well after ${seconds(ms)} only`} (${last ?? 'not tried'})`,
           )
@@ -79,7 +81,7 @@ export const RUN: readonly Promised[] = [
         .map(({ recoveries }) => Math.max(...recoveries.map(({ ms }) => ms ?? Infinity)))
         .sort((a, b) => a - b)
       const at = (part: number) => seconds(slowest[Math.floor((slowest.length - 1) * part)] ?? 0)
-      tally.note(`${all.length} faults: half within ${at(0.5)}, the slowest ${at(1)}`)
+      tally.note(`${seconds(evidence.recoveryMs)} are allowed; half within ${at(0.5)}, the slowest ${at(1)}`)
     },
   },
   {
