@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { ROOT } from '../../scripts/src/terminal'
 import { readMutants, type Mutant } from '../src/mutants/mutant'
 import { readmeSection, screen } from '../src/mutants/report'
-import { tryMutants, verdictOf, type Tried } from '../src/mutants/run'
+import { confirmed, tryMutants, verdictOf, type Tried, type Verdict } from '../src/mutants/run'
 import { checkPatches } from '../src/mutants/scratch'
 
 const STOCK = `export const taken = (available: number, wanted: number): number => {
@@ -133,6 +133,15 @@ test('what only runs out of time, or does not run, is no catch', () => {
     outcome: 'unfit',
     reason: 's fails outside of its tests: SyntaxError',
   })
+})
+
+test('what fails by chance is no catch', async () => {
+  const caught = (...tests: string[]): Verdict => ({ outcome: 'caught', suite: 's', tests })
+  const judged = (...looks: (Verdict | undefined)[]) => confirmed(() => Promise.resolve(looks.shift()))
+  expect(await judged(caught('a', 'b'), caught('b', 'c'))).toEqual(caught('b'))
+  expect(await judged(caught('a'), caught('b'))).toBeUndefined()
+  expect(await judged(caught('a'), undefined)).toBeUndefined()
+  expect(await judged(undefined)).toBeUndefined()
 })
 
 test('the table says what caught each mutant, and whatever did not', () => {

@@ -91,12 +91,24 @@ const tryMutant = (
     const complaint = await typeErrors(scratch, signal)
     if (complaint !== undefined) return { outcome: 'unfit', reason: `it does not compile: ${complaint}` }
     for (const suite of mutant.suites) {
-      const [run] = await runSuites(scratch, [suite], env, signal)
-      const verdict = run && verdictOf(run)
+      const verdict = await confirmed(async () => {
+        const [run] = await runSuites(scratch, [suite], env, signal)
+        return run && verdictOf(run)
+      })
       if (verdict) return verdict
     }
     return { outcome: 'survived' }
   })
+
+/** What fails once may fail by chance, on a busy machine for one: a test has noticed what it notices twice. */
+export async function confirmed(look: () => Promise<Verdict | undefined>): Promise<Verdict | undefined> {
+  const once = await look()
+  if (once?.outcome !== 'caught') return once
+  const again = await look()
+  if (again?.outcome !== 'caught') return again
+  const tests = once.tests.filter((test) => again.tests.includes(test))
+  return tests.length > 0 ? { ...once, tests } : undefined
+}
 
 /** Nothing when the suite has noticed nothing. One in which no test passes any more may not have started at all. */
 export function verdictOf({ suite, passed, failed, outOfTime, trouble }: SuiteRun): Verdict | undefined {
