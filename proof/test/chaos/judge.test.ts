@@ -19,6 +19,7 @@ const aCall = (over: Partial<Call> = {}): Call => ({
 })
 const REFUSED = aCall({ status: 409, code: 'insufficient-stock', outcome: 'refused' })
 const UNKNOWN = aCall({ status: 0, outcome: 'unknown' })
+const UNDER_WAY = aCall({ status: 409, code: 'payment-in-progress', outcome: 'unknown' })
 
 function aDeed(mark: string, wish: Wish, over: Partial<Deed> = {}): Deed {
   return {
@@ -35,7 +36,7 @@ const orderOf = (...lines: [productId: string, quantity: number][]): Wish => ({
   lines: lines.map(([productId, quantity]) => ({ productId, quantity })),
 })
 
-/** A run in which every promise held: two products; an order paid and packed, one paid, cancelled and refunded, two that are held; a refusal; one kill of orders. */
+/** A run in which every promise held: two products; an order paid and packed, one cancelled and refunded while it was not known that it was paid, two that are held; a refusal; one kill of orders. */
 function aRun(): Run {
   const deeds = [
     aDeed('lamp', { do: 'list product', stock: 10, priceCents: 500 }, { by: 'sam', told: [{ id: LAMP, digest: 'd' }] }),
@@ -49,7 +50,7 @@ function aRun(): Run {
     aDeed('four', { do: 'check out', lines: [{ productId: MUG, quantity: 1 }] }, { key: 'key-four' }),
     aDeed('undo', { do: 'cancel', orderId: 'id-of-two' }),
     aDeed('plastic', { do: 'pay', orderId: 'id-of-one', card: 'succeeds' }, { key: 'key-plastic' }),
-    aDeed('mistake', { do: 'pay', orderId: 'id-of-two', card: 'succeeds' }),
+    aDeed('mistake', { do: 'pay', orderId: 'id-of-two', card: 'succeeds' }, { calls: [UNDER_WAY, REFUSED], told: [] }),
     aDeed('parcel', { do: 'ship', orderId: 'id-of-one', to: 'PACKED' }, { by: 'sam' }),
     aDeed('greedy', orderOf([LAMP, 100]), { calls: [REFUSED], told: [] }),
   ]
