@@ -25,7 +25,7 @@ export type Results = {
     rounds: number
     logLevel: string
     growth: { small: number; large: number }
-    products?: number
+    products: number
   }
   notes: string[]
   cells: Cell[]

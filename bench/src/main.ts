@@ -120,11 +120,25 @@ async function machineFacts({ wrk, pgbench }: Bench): Promise<Machine> {
 
 const read = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Results
 
-/** Sections measured now in the place of earlier ones. */
+/** Sections measured now in the place of earlier ones. What is said of all of them has to be true of all of them. */
 function merged(earlier: Results, now: Results): Results {
   const again = new Set(now.cells.map(({ section }) => section))
   const cells = [...earlier.cells.filter(({ section }) => !again.has(section)), ...now.cells]
-  return { ...now, cells, verdicts: verdictsOn(cells) }
+  const { growth, products } = earlier.settings
+  const settings = {
+    ...now.settings,
+    ...(!again.has('growth') && { growth }),
+    ...(!again.has('search') && { products }),
+  }
+  return { ...now, settings, cells, verdicts: verdictsOn(cells) }
+}
+
+function needSameRounds(earlier: Results, { rounds, seconds }: Options): void {
+  const { rounds: kept, seconds: lasted } = earlier.settings
+  if (rounds !== kept || seconds !== lasted)
+    throw new UserError(
+      `--merge: the other sections are of --rounds ${kept} --seconds ${lasted}; it has to be the same`,
+    )
 }
 
 /** The plot and the README's section, formatted like everything else. */
@@ -141,10 +155,12 @@ async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) return say(USAGE)
   const options = optionsFrom(args)
   if (options.readmeOnly) return await publish(read(LATEST))
-  const measured = await measure(options)
   const whole = SECTIONS.every((name) => name === 'profile' || options.sections.includes(name))
   const kept = !options.quick && (whole || options.merge)
-  const results = kept && !whole ? merged(read(LATEST), measured) : measured
+  const earlier = kept && !whole ? read(LATEST) : undefined
+  if (earlier) needSameRounds(earlier, options)
+  const measured = await measure(options)
+  const results = earlier ? merged(earlier, measured) : measured
   mkdirSync(RESULTS, { recursive: true })
   const file = kept ? LATEST : join(RESULTS, 'partial.json')
   writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`)

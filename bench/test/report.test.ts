@@ -32,7 +32,7 @@ const results: Results = {
     wrk: 'wrk 4.1',
     pgbench: 'pgbench 15',
   },
-  settings: { seconds: 8, rounds: 3, logLevel: 'info', growth: { small: 1e4, large: 1e7 } },
+  settings: { seconds: 8, rounds: 3, logLevel: 'info', growth: { small: 1e4, large: 1e7 }, products: 1e5 },
   notes: ['A note.'],
   cells,
   verdicts: verdictsOn(cells),
