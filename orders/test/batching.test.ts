@@ -185,6 +185,21 @@ test('orders of a locked product wait by themselves or are told to come back; th
   expect([await world.available(locked.id), await world.available(free.id)]).toEqual([7, 7])
 })
 
+test('an order that came alone and waits for a locked product keeps the next ones waiting for a moment only', async () => {
+  const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
+  const store = batchingOrderStore(aPool())
+  const holder = await database.owner.connect()
+  await holder.query('begin')
+  await holder.query('select 1 from products.inventory where product_id = $1 for update', [locked.id])
+  const stuck = Promise.allSettled([store.place(one(locked.id))])
+  await untilQueued(database.owner, 1)
+  expect(word({ status: 'fulfilled', value: await store.place(one(free.id)) })).toBe('placed')
+  await holder.query('commit')
+  holder.release()
+  // Had the other one been kept waiting for it, it would have waited in vain until its time was up.
+  expect((await stuck).map(word)).toEqual(['placed'])
+})
+
 test('one more than may wait is refused at once', async () => {
   const { id } = await world.addProduct({ available: 9 })
   const outcomes = await behindOne(

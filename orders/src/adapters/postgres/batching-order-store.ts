@@ -25,7 +25,7 @@ type Group = { leader: Waiting; followers: Waiting[] }
 /** Lets the requests that are here already be read; an idle process goes on at once. */
 const arrivals = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** A batch waits this long for a row, and then goes without the orders that need it. */
+/** A batch waits this long for a row, and then goes without the orders that need it; as long it waits for one that goes alone. */
 const LOCK_TIMEOUT_MS = 250
 
 /**
@@ -93,8 +93,9 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
     underWay = true
     while (waiting.length > 0) {
       await arrivals()
-      const groups = groupByKey(waiting.splice(0, maxBatch))
-      waiting.unshift(...(await settle(groups)))
+      const batch = waiting.splice(0, maxBatch)
+      if (batch.length === 1 && alone < maxAlone) await atMost(LOCK_TIMEOUT_MS, placeAlone(batch))
+      else waiting.unshift(...(await settle(groupByKey(batch))))
     }
     underWay = false
   }
@@ -128,6 +129,13 @@ async function placeTogether(pool: pg.Pool, placements: readonly Placement[]): P
     if (!(error instanceof pg.DatabaseError) || error.code !== SQLSTATE.lockNotAvailable) throw error
     return attempt(true)
   }
+}
+
+/** Until the work is done, but no longer. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))])
+  clearTimeout(timer)
 }
 
 function groupByKey(batch: readonly Waiting[]): Group[] {
