@@ -2,6 +2,7 @@ import path from 'node:path'
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { bearerAuthentication } from '@shop/platform/authentication'
+import { databaseClock } from '@shop/platform/clock'
 import {
   Currency,
   Port,
@@ -53,12 +54,13 @@ const pool = openPool({
   settings: SESSION_SETTINGS,
 })
 const keys = remoteKeys({ url: config.JWKS_URL, log })
+const clock = databaseClock({ pool, log })
 
 const wiring = {
   orders: config.ORDER_PLACEMENT === 'batching' ? batchingOrderStore(pool) : postgresOrderStore(pool),
   carts: postgresCartStore(pool),
   gateway: httpPaymentGateway({ url: config.GATEWAY_URL }),
-  now: () => new Date(),
+  now: clock.now,
   newId: uuidv7,
   currency: config.CURRENCY,
   holdMinutes: config.ORDER_HOLD_MINUTES,
@@ -95,13 +97,10 @@ const app = ordersApp({
   }),
 })
 
-void runService({
-  app,
-  config,
-  log,
-  stop: async () => {
-    keys.stop()
-    await Promise.all([...sweeps.map((sweep) => sweep.stop()), demoOrder?.stop()])
-    await pool.end()
-  },
-})
+const stop = async (): Promise<void> => {
+  keys.stop()
+  await Promise.all([...sweeps.map((sweep) => sweep.stop()), demoOrder?.stop(), clock.stop()])
+  await pool.end()
+}
+
+void clock.looked.then(() => runService({ app, config, log, stop }))

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { startShop, type Party, type Shop } from '../support/system'
+import { startShop, until, type Party, type Shop } from '../support/system'
 
 const CARD = { cardNumber: '4242424242424242', expMonth: 12, expYear: 2099, cvc: '123' }
 const AS_JSON = { 'content-type': 'application/json' }
@@ -38,13 +37,6 @@ async function anOrder() {
   }
 }
 
-async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  for (const deadline = Date.now() + 30_000; ; await sleep(100)) {
-    const value = await read()
-    if (holds(value)) return value
-    if (Date.now() > deadline) throw new Error(`still ${JSON.stringify(value)}`)
-  }
-}
 const settled = ({ paymentStatus }: { paymentStatus: string }) =>
   paymentStatus !== 'PENDING' && paymentStatus !== 'REFUND_PENDING'
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { startStack, type Stack, type StackOptions } from '../../scripts/src/stack'
 import { contractOf, type Contract } from '../../proof/src/contract'
@@ -133,6 +134,15 @@ function clientOf(stack: Pick<Stack, 'url'>, document: Contract) {
     (await call('GET', `/products/${productId}`, someone && { token: someone.token })).body.available as number
 
   return { call, join, joinMany, login, list, order, available }
+}
+
+/** Reads again and again until it holds. */
+export async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
+  for (const deadline = Date.now() + 30_000; ; await sleep(100)) {
+    const value = await read()
+    if (holds(value)) return value
+    if (Date.now() > deadline) throw new Error(`still ${JSON.stringify(value)}`)
+  }
 }
 
 export const counted = (values: readonly (number | string)[]): Record<string, number> => {
