@@ -170,6 +170,22 @@ test('an order that the database refuses fails alone', async () => {
   expect(await world.available(id)).toBe(7)
 })
 
+test('an order that the database refuses harms no neighbour either while others wait for a locked product', async () => {
+  const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
+  const store = batchingOrderStore(aPool(), { maxAlone: 1 })
+  const holder = await database.owner.connect()
+  await holder.query('begin')
+  await holder.query('select 1 from products.inventory where product_id = $1 for update', [locked.id])
+  const stuck = store.place(one(locked.id))
+  const placements = [one(free.id), one(free.id, { notes: 'not \u0000 storable' }), one(free.id)]
+  const outcomes = await Promise.allSettled(placements.map((placement) => store.place(placement)))
+  await holder.query('commit')
+  holder.release()
+  expect(outcomes.map(word)).toEqual(['placed', 'error', 'placed'])
+  expect(word({ status: 'fulfilled', value: await stuck })).toBe('placed')
+  expect([await world.available(locked.id), await world.available(free.id)]).toEqual([8, 7])
+})
+
 test('orders of a locked product wait by themselves or are told to come back; the others go on', async () => {
   const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
   const store = batchingOrderStore(aPool(), { maxAlone: 2 })
