@@ -13,7 +13,13 @@ import { makePlaceOrder } from './application/place-order'
 import type { CartStore, Clock, OrderStore, PaymentGateway } from './application/ports'
 import { makeReadOrder } from './application/read-order'
 import { makeReadTracking } from './application/read-tracking'
-import { makeRefund, makeSettleOpenPayments, makeSettlePayment } from './application/settle-payment'
+import {
+  makeGiveOpenRefunds,
+  makeRefund,
+  makeSettleOpenPayments,
+  makeSettlePayment,
+} from './application/settle-payment'
+import type { ReportLeftOver } from './application/sweep'
 
 /** What stands behind the ports, and the rules of this shop. */
 export type Wiring = {
@@ -25,6 +31,7 @@ export type Wiring = {
   currency: string
   /** How long an order waits for its payment; 0 is for ever. */
   holdMinutes: number
+  reportLeftOver: ReportLeftOver
 }
 
 /** The use cases over any adapters: those that are called, and those that are to run now and then. */
@@ -49,7 +56,8 @@ export function useCasesOf(wiring: Wiring) {
   return {
     called,
     expireOrders: makeExpireOrders(wiring),
-    settleOpenPayments: makeSettleOpenPayments({ ...wiring, settlePayment, refund }),
+    settleOpenPayments: makeSettleOpenPayments({ ...wiring, settlePayment }),
+    giveOpenRefunds: makeGiveOpenRefunds({ ...wiring, refund }),
   }
 }
 

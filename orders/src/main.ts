@@ -64,8 +64,10 @@ const wiring = {
   newId: uuidv7,
   currency: config.CURRENCY,
   holdMinutes: config.ORDER_HOLD_MINUTES,
+  reportLeftOver: ({ orderId, error }: { orderId: string; error: unknown }) =>
+    log.error({ err: error, orderId }, 'left to the next sweep'),
 }
-const { called, expireOrders, settleOpenPayments } = useCasesOf(wiring)
+const { called, expireOrders, settleOpenPayments, giveOpenRefunds } = useCasesOf(wiring)
 const every = { everyMs: 5_000, log }
 const sweeps = [
   sweepExpiredKeys({ pool, schema: 'orders', log }),
@@ -74,6 +76,7 @@ const sweeps = [
     if (expired > 0) log.info({ expired }, 'orders were not paid in time')
   }),
   periodically({ ...every, name: 'settle open payments' }, settleOpenPayments),
+  periodically({ ...every, name: 'give open refunds' }, giveOpenRefunds),
 ]
 
 const placeDemoOrder = makePlaceDemoOrder(wiring)

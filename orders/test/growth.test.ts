@@ -86,9 +86,10 @@ async function shipAndAsk(store: OrderStore, placement: Placement): Promise<void
   for (const after of [undefined, { day: '2026-01-01', productId: order.id }])
     await store.salesSummary({ sellerId, from: undefined, to: undefined, after, limit: 10 })
   await store.tracking({ orderId: order.id, sellerId: undefined, after: undefined, limit: 10 })
-  const longAgo = new Date('1999-01-01T00:00:00.000Z')
-  for (const open of [store.pendingPayments, store.pendingRefunds]) await open({ until: longAgo, limit: 10 })
-  await store.updateNextPlaced(longAgo, (due) => expire(due, 30, new Date()))
+  for (const list of [store.unpaidOrders, store.pendingPayments, store.pendingRefunds])
+    for (const after of [undefined, { orderId: order.id, since: new Date('2026-01-01T00:00:00.000Z') }])
+      await list({ until: new Date(), after, limit: 10 })
+  await store.updateIfFree(order.id, (due) => expire(due, 30, new Date()))
 }
 
 test('placing, repeating, cancelling, paying, shipping, reading and keeping a cart cost the same however much there is, with plans made when there was nothing', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { uuidv7 } from 'uuidv7'
-import type { KeyClaim, OrderStore } from '../src/application/ports'
+import type { KeyClaim, OpenOrder, OpenQuery, OrderStore } from '../src/application/ports'
 import type { Order } from '../src/domain/order'
 import { err, ok } from '../src/domain/result'
 import { cancel, expire, finishPayment, finishRefund, startPayment } from '../src/domain/transitions'
@@ -135,43 +135,57 @@ export function orderLifeContract(name: string, open: () => Promise<World>): voi
         for (const minute of minutes) orders.push(await anOrderOf(1, { placedAt: at(minute) }))
         return orders
       }
-      const expireNext = (until: Date) => store.updateNextPlaced(until, (order) => expire(order, 10, LATER))
+      /** All that `list` has by that minute, as it comes in pages. */
+      async function inPages<Open extends OpenOrder>(
+        list: (query: OpenQuery) => Promise<Open[]>,
+        minute: number,
+        limit: number,
+      ): Promise<Open[][]> {
+        const pages: Open[][] = []
+        for (let after: Open | undefined; ; after = pages.at(-1)?.at(-1)) {
+          const page = await list({ until: at(minute), after, limit })
+          if (page.length === 0) return pages
+          pages.push(page)
+        }
+      }
 
-      test('unpaid orders are taken from the oldest on until none is due', async () => {
-        const [third, first, second, paid, young] = await placedIn(3, 1, 2, 0, 9)
-        if (!third || !first || !second || !paid || !young) throw new Error('not placed')
+      test('unpaid orders are listed from the oldest on, in pages, until they are paid or cancelled', async () => {
+        const [third, first, second, paid, cancelled, young] = await placedIn(3, 1, 2, 0, 0, 9)
+        if (!third || !first || !second || !paid || !cancelled || !young) throw new Error('not placed')
         await bring(store, paid.order, { status: 'PAID' })
+        await bring(store, cancelled.order, { status: 'CANCELLED' })
         await bring(store, second.order, { payment: 'PENDING' })
-        const taken = []
-        for (let next = await expireNext(at(3)); next.ok && next.value; next = await expireNext(at(3)))
-          taken.push(next.value)
-        expect(taken.map((order) => [order.id, order.status, order.payment.status])).toEqual([
-          [first.order.id, 'CANCELLED', 'UNPAID'],
-          [second.order.id, 'CANCELLED', 'PENDING'],
-          [third.order.id, 'CANCELLED', 'UNPAID'],
-        ])
-        expect(await store.find(first.order.id)).toEqual(taken[0])
-        expect(await stockOf([first, second, third, paid, young].flatMap(({ products }) => products))).toEqual([1, 1, 1, 0, 0]) // prettier-ignore
-        const [product] = first.products
-        expect((await world.movements(product?.id ?? '')).map(({ reason, actorId }) => [reason, actorId])).toEqual([
-          ['ORDERED', first.order.buyerId],
+        const twins = (await placedIn(2, 2)).map(({ order }) => order) // placed in one millisecond with the second
+        const named = (...orders: Order[]) => orders.map(({ id, createdAt }) => ({ orderId: id, since: createdAt }))
+        const due = named(first.order, ...[second.order, ...twins].sort((a, b) => (a.id < b.id ? -1 : 1)), third.order)
+        expect(await inPages(store.unpaidOrders, 3, 10)).toEqual([due])
+        expect(await inPages(store.unpaidOrders, 3, 2)).toEqual([due.slice(0, 2), due.slice(2, 4), due.slice(4)])
+        expect(await inPages(store.unpaidOrders, 9, 1)).toEqual([...due, ...named(young.order)].map((each) => [each]))
+        for (const { orderId } of [...due, ...named(young.order)])
+          await store.update(orderId, null, (order) => cancel(order, LATER))
+        expect(await inPages(store.unpaidOrders, 9, 2)).toEqual([])
+      })
+
+      test('an order that nobody holds is changed by the shop, if the change is not refused', async () => {
+        const { products, order } = await anOrderOf(1)
+        expect(await store.updateIfFree(order.id, () => err({ code: 'no' }))).toEqual(err({ code: 'no' }))
+        expect(await store.find(order.id)).toEqual(order)
+        const expired = await store.updateIfFree(order.id, (current) => expire(current, 10, LATER))
+        expect(expired).toMatchObject({ ok: true, value: { id: order.id, status: 'CANCELLED' } })
+        expect(ok(await store.find(order.id))).toEqual(expired)
+        expect(await stockOf(products)).toEqual([1])
+        expect((await world.movements(products[0]?.id ?? '')).map(({ reason, actorId }) => [reason, actorId])).toEqual([
+          ['ORDERED', order.buyerId],
           ['CANCELLED', null], // nobody asked for it
         ])
-        expect(await expireNext(at(9))).toMatchObject({ ok: true, value: { id: young.order.id } })
+        expect(await store.updateIfFree(randomUUID(), () => err({ code: 'no' }))).toEqual(ok(undefined))
       })
 
-      test('an unpaid order whose change is refused is kept as it is', async () => {
-        const [due] = await placedIn(5)
-        expect(await store.updateNextPlaced(at(5), () => err({ code: 'no' }))).toEqual(err({ code: 'no' }))
-        expect(await store.find(due?.order.id ?? '')).toEqual(due?.order)
-        await expireNext(at(5))
-      })
-
-      test('charges and refunds without an end are listed from the oldest on, until they have one', async () => {
+      test('charges and refunds without an end are listed from the oldest on, in pages, until they have one', async () => {
         const orders = (await Promise.all([1, 2, 3].map(() => anOrderOf(1)))).map(({ order }) => order)
         const [second, first, third] = orders as [Order, Order, Order]
         const open = async (list: typeof store.pendingPayments, minute: number, limit = 10) =>
-          (await list({ until: at(minute), limit })).map(({ orderId, paymentId }) => [orderId, paymentId])
+          (await inPages(list, minute, limit)).map((page) => page.map(({ orderId, paymentId }) => [orderId, paymentId]))
         const named = async (...expected: Order[]) =>
           Promise.all(expected.map(async ({ id }) => [id, attemptOf((await store.find(id)) ?? first)]))
 
@@ -182,8 +196,8 @@ export function orderLifeContract(name: string, open: () => Promise<World>): voi
         ] as const)
           // prettier-ignore
           await bring(store, order, { payment: 'PENDING', at: at(minute) })
-        expect(await open(store.pendingPayments, 2)).toEqual(await named(first, second))
-        expect(await open(store.pendingPayments, 3, 1)).toEqual(await named(first))
+        expect(await open(store.pendingPayments, 2)).toEqual([await named(first, second)])
+        expect(await open(store.pendingPayments, 3, 2)).toEqual([await named(first, second), await named(third)])
         const finish = async (order: Order, outcome: 'SUCCEEDED' | 'DECLINED', minute: number) => {
           const attempt = attemptOf((await store.find(order.id)) ?? order)
           await store.update(order.id, null, (current) => finishPayment(current, attempt, outcome, at(minute)))
@@ -200,8 +214,9 @@ export function orderLifeContract(name: string, open: () => Promise<World>): voi
         ] as const)
           // prettier-ignore
           await store.update(order.id, order.buyerId, (current) => cancel(current, at(minute)))
-        expect(await open(store.pendingRefunds, 6)).toEqual(await named(first))
-        expect(await open(store.pendingRefunds, 9)).toEqual(await named(first, second))
+        expect(await open(store.pendingRefunds, 6)).toEqual([await named(first)])
+        expect(await open(store.pendingRefunds, 9)).toEqual([await named(first, second)])
+        expect(await open(store.pendingRefunds, 9, 1)).toEqual([await named(first), await named(second)])
         for (const order of [first, second])
           await store.update(order.id, null, (current) => finishRefund(current, at(8)))
         expect(await open(store.pendingRefunds, 9)).toEqual([])

@@ -1,4 +1,5 @@
 import { uuidv7 } from 'uuidv7'
+import { SQLSTATE } from '@shop/platform/postgres'
 import { raceThroughGate, untilQueued } from '../../tests/support/gate'
 import { memoryPaymentGateway, type MemoryPayment } from '../src/adapters/memory/payment-gateway'
 import type { ChargeOutcome, PaymentGateway } from '../src/application/ports'
@@ -9,12 +10,14 @@ const DECLINED = { ...CARD, cardNumber: '4000000000000002' }
 const FAILS_AT_FIRST = { ...CARD, cardNumber: '4000 0000 0000 0119' }
 const CARD_DIGITS = /4242 ?4242|4000 ?0000/
 
+const REFUSED = new Error('the payment gateway refused to settle')
+
 /** The in-memory gateway, whose answers a test can hold back or lose. */
 function aGateway() {
   const books = new Map<string, MemoryPayment>()
   const gateway = memoryPaymentGateway(books)
   let away = false
-  let refuse = false
+  const refused = new Set<string>()
   let before = (): Promise<void> => Promise.resolve()
   let after = (outcome: ChargeOutcome): Promise<ChargeOutcome> => Promise.resolve(outcome)
   const port: PaymentGateway = {
@@ -23,10 +26,7 @@ function aGateway() {
       return away ? { outcome: 'UNAVAILABLE' } : after(await gateway.charge(request))
     },
     settle: (paymentId) => {
-      if (refuse) {
-        refuse = false
-        return Promise.reject(new Error('the payment gateway refused to settle'))
-      }
+      if (refused.has(books.get(paymentId)?.charge?.reference ?? '')) return Promise.reject(REFUSED)
       return away ? Promise.resolve('UNKNOWN') : gateway.settle(paymentId)
     },
     refund: (paymentId) => (away ? Promise.resolve('UNKNOWN') : gateway.refund(paymentId)),
@@ -35,7 +35,11 @@ function aGateway() {
     port,
     of: (orderId: string) => [...books.values()].filter(({ charge }) => charge?.reference === orderId),
     goAway: (is = true) => void (away = is),
-    refuseNext: () => void (refuse = true),
+    /** From now on nothing is settled for these orders. */
+    refuse: (...orderIds: string[]) => {
+      refused.clear()
+      for (const id of orderIds) refused.add(id)
+    },
     loseAnswers: (lost = true) => void (after = (outcome) => Promise.resolve(lost ? { outcome: 'UNKNOWN' } : outcome)),
     /** The next charges wait until `go`; `reached` resolves when one does. */
     hold: () => {
@@ -266,18 +270,29 @@ describe('a charge whose answer is lost', () => {
     expect(await order.read()).toMatchObject({ paymentStatus: 'PAID' })
   })
 
-  test('that the gateway refuses to settle is told, and keeps no other one from being settled', async () => {
-    const [refused, other] = [await anOrder(), await anOrder()]
+  test('that the gateway refuses to settle is told, and not even a hundred of them keep the next one from being settled', async () => {
     gateway.loseAnswers()
-    await refused.pay().expect(503)
-    await other.pay().expect(503)
+    const orders = []
+    for (let n = 0; n < 102; n++) {
+      inMinutes(0)
+      const order = await anOrder()
+      await order.pay().expect(503)
+      orders.push(order)
+    }
+    const [last, ...refused] = orders.reverse()
+    const refusedIds = refused.map(({ id }) => id)
+    const settled = async () => ((await last?.read()) as { paymentStatus: string }).paymentStatus
     inMinutes(1)
-    gateway.refuseNext()
-    await expect(service.settleOpenPayments()).rejects.toThrow('payments could not be settled')
-    expect(await refused.read()).toMatchObject({ paymentStatus: 'PENDING' })
-    expect(await other.read()).toMatchObject({ paymentStatus: 'PAID' })
+    gateway.refuse(...refusedIds)
     await service.settleOpenPayments()
-    expect(await refused.read()).toMatchObject({ paymentStatus: 'PAID' })
+    expect(await settled()).toBe('PAID')
+    const told = service.leftOver.splice(0)
+    expect(told.map(({ orderId }) => orderId).sort()).toEqual(refusedIds.sort())
+    expect(new Set(told.map(({ error }) => error))).toEqual(new Set([REFUSED]))
+    expect(await refused[0]?.read()).toMatchObject({ paymentStatus: 'PENDING' })
+    gateway.refuse()
+    await service.settleOpenPayments()
+    for (const order of refused) expect(await order.read()).toMatchObject({ paymentStatus: 'PAID' })
   })
 
   test('waits for the next process when this one is about to stop', async () => {
@@ -289,10 +304,12 @@ describe('a charge whose answer is lost', () => {
     await paid.cancel().expect(200)
     gateway.goAway(false)
     inMinutes(1)
-    await service.settleOpenPayments({ aborted: true })
+    const sweep = (stopping: { aborted: boolean }) =>
+      Promise.all([service.settleOpenPayments(stopping), service.giveOpenRefunds(stopping)])
+    await sweep({ aborted: true })
     expect(await unknown.read()).toMatchObject({ paymentStatus: 'PENDING' })
     expect(await paid.read()).toMatchObject({ paymentStatus: 'REFUND_PENDING' })
-    await service.settleOpenPayments({ aborted: false })
+    await sweep({ aborted: false })
     expect(await unknown.read()).toMatchObject({ paymentStatus: 'PAID' })
     expect(await paid.read()).toMatchObject({ paymentStatus: 'REFUNDED' })
   })
@@ -320,7 +337,7 @@ describe('cancelling', () => {
     expect(await order.available()).toBe(5)
     gateway.goAway(false)
     inMinutes(1)
-    await service.settleOpenPayments()
+    await service.giveOpenRefunds()
     expect(await order.read()).toMatchObject({ status: 'CANCELLED', paymentStatus: 'REFUNDED' })
     expect(await order.available()).toBe(5)
   })
@@ -361,6 +378,30 @@ describe('a hold', () => {
       [order.id],
     )
     expect(rows).toEqual([{ delta: 2, actor_id: null }])
+  })
+
+  test('that ends for an order which can not be cancelled is told, and keeps no other one from being cancelled', async () => {
+    inMinutes(-1)
+    const stuck = await anOrder()
+    inMinutes(0)
+    const next = await anOrder()
+    const haveInStock = (units: number) =>
+      service.owner.query('update products.inventory set available = $2 where product_id = $1', [
+        stuck.product.id,
+        units,
+      ])
+    await haveInStock(2 ** 31 - 1) // as much as the column can hold: there is no room for what comes back
+    inMinutes(31)
+    expect(await service.expireOrders()).toBe(1)
+    expect(await next.read()).toMatchObject({ status: 'CANCELLED' })
+    expect(await stuck.read()).toMatchObject({ status: 'PLACED' })
+    expect(service.leftOver.splice(0)).toMatchObject([
+      { orderId: stuck.id, error: { code: SQLSTATE.numericValueOutOfRange } },
+    ])
+    await haveInStock(3)
+    expect(await service.expireOrders()).toBe(1)
+    expect(await stuck.read()).toMatchObject({ status: 'CANCELLED' })
+    expect(await stuck.available()).toBe(5)
   })
 
   test('that ends during a charge wins, and the late charge is refunded', async () => {

@@ -5,8 +5,8 @@ import { raceThroughGate } from '../../tests/support/gate'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
 import { postgresOrderStore } from '../src/adapters/postgres/order-store'
+import { makeExpireOrders } from '../src/application/expire-orders'
 import type { OrderStore } from '../src/application/ports'
-import { expire } from '../src/domain/transitions'
 import { cartStoreContract } from './cart-store.contract'
 import { checkoutContract } from './checkout.contract'
 import { orderLifeContract } from './order-life.contract'
@@ -41,8 +41,16 @@ async function unpaidOrders(store: OrderStore, count: number) {
   }
   return { productId: id, orders }
 }
-const expireNext = (store: OrderStore) =>
-  store.updateNextPlaced(new Date(LONG_AGO.getTime() + 1_000), (order) => expire(order, 30, new Date()))
+/** Cancels those orders, and answers how many; none may be left over but those that others hold. */
+const sweepOf = (store: OrderStore) =>
+  makeExpireOrders({
+    orders: store,
+    now: () => new Date(LONG_AGO.getTime() + 30 * 60_000 + 1_000),
+    holdMinutes: 30,
+    reportLeftOver: ({ error }) => {
+      throw error
+    },
+  })
 
 test('an order that somebody holds is left for later, and the next one is taken without a wait', async () => {
   const store = postgresOrderStore(pool)
@@ -51,28 +59,28 @@ test('an order that somebody holds is left for later, and the next one is taken 
   const holder = await database.owner.connect()
   await holder.query('begin')
   await holder.query('select from orders.orders where id = $1 for update', [held?.id])
-  expect(await expireNext(store)).toMatchObject({ ok: true, value: { id: free?.id, status: 'CANCELLED' } })
-  expect(await expireNext(store)).toEqual({ ok: true, value: undefined })
+  expect(await sweepOf(store)()).toBe(1)
+  expect(await store.find(free?.id ?? '')).toMatchObject({ status: 'CANCELLED' })
+  expect(await store.find(held?.id ?? '')).toEqual(held)
   await holder.query('commit')
   holder.release()
-  expect(await expireNext(store)).toMatchObject({ ok: true, value: { id: held?.id } })
+  expect(await sweepOf(store)()).toBe(1)
+  expect(await store.find(held?.id ?? '')).toMatchObject({ status: 'CANCELLED' })
 })
 
 test('many that look for unpaid orders at once share them: each order is taken once, and its stock comes back once', async () => {
   const store = postgresOrderStore(pool)
   const { productId, orders } = await unpaidOrders(store, 10)
-  const sweep = async (): Promise<string[]> => {
-    const next = await expireNext(store)
-    return next.ok && next.value ? [next.value.id, ...(await sweep())] : []
-  }
+  const sweep = sweepOf(store)
   // They meet in front of the product, where each stands with an order of its own in hand.
   const race = await raceThroughGate(
     database.owner,
     { text: 'select from products.inventory where product_id = $1 for update', values: [productId] },
     [sweep, sweep, sweep, sweep],
   )
-  const taken = race.flatMap((result) => (result.status === 'fulfilled' ? result.value : [String(result.reason)]))
-  expect(taken.sort()).toEqual(orders.map(({ id }) => id).sort())
+  const taken = race.map((result) => (result.status === 'fulfilled' ? result.value : NaN))
+  expect(taken.reduce((sum, count) => sum + count)).toBe(orders.length)
+  for (const { id } of orders) expect(await store.find(id)).toMatchObject({ status: 'CANCELLED' })
   expect(await catalogue(database.owner).available(productId)).toBe(10)
 })
 

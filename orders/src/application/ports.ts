@@ -103,9 +103,17 @@ export type ProductDay = {
   cancelledUnits: number
 }
 
+/** An order of which something is still to come, and the moment from which on it was. */
+export type OpenOrder = { orderId: string; since: Date }
+export type OpenPayment = OpenOrder & { paymentId: string }
+
 /** What has been open since `until` or longer, the oldest first. */
-export type OpenSince = { until: Date; limit: number }
-export type OpenPayment = { orderId: string; paymentId: string }
+export type OpenQuery = {
+  until: Date
+  /** The last one of the page before. */
+  after: OpenOrder | undefined
+  limit: number
+}
 
 /** Keeps orders together with the stock that they take. */
 export type OrderStore = {
@@ -140,11 +148,11 @@ export type OrderStore = {
   ) => Promise<Result<Begun, E | OrderNotFound | KeyRefusal>>
 
   /**
-   * `update` for the oldest order that has been PLACED since `until` or longer and that nobody holds at this moment; undefined when
-   * there is none. Any number of callers share the work without waiting for each other.
+   * `update` by the shop, without a wait: undefined when somebody holds the order at this moment, or when there is none. So any
+   * number of callers share the work on a list of orders.
    */
-  updateNextPlaced: <E>(
-    until: Date,
+  updateIfFree: <E>(
+    id: string,
     decide: (order: Order) => Result<OrderChange, E>,
   ) => Promise<Result<Order | undefined, E>>
 
@@ -162,11 +170,14 @@ export type OrderStore = {
   /** Oldest first; that the order was placed is the first entry. Nothing of an unknown order. */
   tracking: (query: TrackingQuery) => Promise<NumberedEntry[]>
 
+  /** Orders that were placed, and neither paid nor cancelled. */
+  unpaidOrders: (query: OpenQuery) => Promise<OpenOrder[]>
+
   /** Charges whose outcome is not known. */
-  pendingPayments: (since: OpenSince) => Promise<OpenPayment[]>
+  pendingPayments: (query: OpenQuery) => Promise<OpenPayment[]>
 
   /** Refunds that the gateway has not confirmed. */
-  pendingRefunds: (since: OpenSince) => Promise<OpenPayment[]>
+  pendingRefunds: (query: OpenQuery) => Promise<OpenPayment[]>
 }
 
 /** Of a card, on its way to the gateway; kept nowhere and logged nowhere. Digits only, and checked before. */

@@ -2,6 +2,7 @@ import type { Order } from '../domain/order'
 import type { AttemptOutcome } from '../domain/payment'
 import { finishPayment, finishRefund } from '../domain/transitions'
 import type { Clock, OrderStore, PaymentGateway, Receipt } from './ports'
+import { sweep, type ReportLeftOver, type Stopping } from './sweep'
 
 type Deps = { orders: OrderStore; gateway: PaymentGateway; now: Clock }
 
@@ -42,32 +43,37 @@ function kept(updated: { ok: true; value: Order } | { ok: false; error: { code: 
 
 /** Longer than a charge can be under way in a call. */
 const CALL_MS = 10_000
-const BITE = 100
+/** Few, for the gateway's sake; more than one, as a call that nobody answers takes 5 s of everybody behind it. */
+const AT_ONCE = 5
 
-/**
- * Finds out what came of charges and refunds whose calls ended without an answer: by a lost connection, a crash, a gateway that
- * was away. Any replica, any number of times. Raises what went wrong after having tried all of them, or those before `stopping` says
- * so: a gateway that answers nobody takes 5 s for each.
- */
+/** Finds out what came of charges whose calls ended without an answer: by a lost connection, a crash, a gateway that was away. */
 export const makeSettleOpenPayments =
-  ({ orders, gateway, now, settlePayment, refund }: Deps & { settlePayment: SettlePayment; refund: Refund }) =>
-  async (stopping?: { readonly aborted: boolean }): Promise<void> => {
-    const since = { until: new Date(now().getTime() - CALL_MS), limit: BITE }
-    const failures: unknown[] = []
-    const attempt = (work: () => Promise<unknown>) => work().catch((error: unknown) => failures.push(error))
-    for (const charge of await orders.pendingPayments(since)) {
-      if (stopping?.aborted) break
-      await attempt(async () => {
-        const outcome = await gateway.settle(charge.paymentId)
-        if (outcome !== 'UNKNOWN') await settlePayment({ ...charge, outcome })
-      })
-    }
-    for (const { orderId } of await orders.pendingRefunds(since)) {
-      if (stopping?.aborted) break
-      await attempt(async () => {
-        const order = await orders.find(orderId)
-        if (order) await refund(order)
-      })
-    }
-    if (failures.length > 0) throw new AggregateError(failures, 'payments could not be settled')
-  }
+  (deps: Deps & { settlePayment: SettlePayment; reportLeftOver: ReportLeftOver }) =>
+  (stopping?: Stopping): Promise<void> =>
+    sweep({
+      list: deps.orders.pendingPayments,
+      until: new Date(deps.now().getTime() - CALL_MS),
+      work: async ({ orderId, paymentId }) => {
+        const outcome = await deps.gateway.settle(paymentId)
+        if (outcome !== 'UNKNOWN') await deps.settlePayment({ orderId, paymentId, outcome })
+      },
+      atOnce: AT_ONCE,
+      reportLeftOver: deps.reportLeftOver,
+      stopping,
+    })
+
+/** Gives back what the gateway did not confirm when it was asked, in the same way. */
+export const makeGiveOpenRefunds =
+  (deps: Deps & { refund: Refund; reportLeftOver: ReportLeftOver }) =>
+  (stopping?: Stopping): Promise<void> =>
+    sweep({
+      list: deps.orders.pendingRefunds,
+      until: new Date(deps.now().getTime() - CALL_MS),
+      work: async ({ orderId }) => {
+        const order = await deps.orders.find(orderId)
+        if (order) await deps.refund(order)
+      },
+      atOnce: AT_ONCE,
+      reportLeftOver: deps.reportLeftOver,
+      stopping,
+    })

@@ -1,8 +1,8 @@
-import type { NumberedEntry, OpenPayment, OrderStore, ProductDay } from '../../application/ports'
+import type { NumberedEntry, OpenOrder, OpenQuery, OrderStore, ProductDay } from '../../application/ports'
 import { lineTotalCents, saleOf, type Order } from '../../domain/order'
 import { firstEntry, type TrackingEntry } from '../../domain/tracking'
 
-type Queries = Omit<OrderStore, 'place' | 'update' | 'begin' | 'updateNextPlaced'>
+type Queries = Omit<OrderStore, 'place' | 'update' | 'begin' | 'updateIfFree'>
 
 /** Reads of the store's maps; `history` has what came after an order was placed. Copies go out. */
 export function orderQueries(
@@ -15,6 +15,17 @@ export function orderQueries(
       .filter(({ status }) => query.status === undefined || status === query.status)
       .filter(({ id }) => query.after === undefined || id < query.after)
       .sort((a, b) => (a.id < b.id ? 1 : -1))
+
+  const listOpen =
+    <Open extends OpenOrder>(openOf: (order: Order) => Open | undefined) =>
+    ({ until, after, limit }: OpenQuery): Promise<Open[]> =>
+      answer(
+        [...orders.values()]
+          .flatMap((order) => openOf(order) ?? [])
+          .filter((open) => open.since <= until && (!after || oldestFirst(open, after) > 0))
+          .sort(oldestFirst)
+          .slice(0, limit),
+      )
 
   return {
     find: (id) => answer(orders.get(id)),
@@ -70,36 +81,21 @@ export function orderQueries(
       )
     },
 
-    pendingPayments: ({ until, limit }) =>
-      answer(
-        oldest(orders, limit, ({ payment }) =>
-          payment.status === 'PENDING' && payment.attempt.requestedAt <= until
-            ? { paymentId: payment.attempt.id, at: payment.attempt.requestedAt }
-            : undefined,
-        ),
-      ),
-
-    pendingRefunds: ({ until, limit }) =>
-      answer(
-        oldest(orders, limit, ({ payment }) =>
-          payment.status === 'REFUND_PENDING' && payment.refundRequestedAt <= until
-            ? { paymentId: payment.attempt.id, at: payment.refundRequestedAt }
-            : undefined,
-        ),
-      ),
+    unpaidOrders: listOpen(({ id, status, createdAt }) =>
+      status === 'PLACED' ? { orderId: id, since: createdAt } : undefined,
+    ),
+    pendingPayments: listOpen(({ id, payment }) =>
+      payment.status === 'PENDING'
+        ? { orderId: id, paymentId: payment.attempt.id, since: payment.attempt.requestedAt }
+        : undefined,
+    ),
+    pendingRefunds: listOpen(({ id, payment }) =>
+      payment.status === 'REFUND_PENDING'
+        ? { orderId: id, paymentId: payment.attempt.id, since: payment.refundRequestedAt }
+        : undefined,
+    ),
   }
 }
 
-const oldest = (
-  orders: ReadonlyMap<string, Order>,
-  limit: number,
-  openOf: (order: Order) => { paymentId: string; at: Date } | undefined,
-): OpenPayment[] =>
-  [...orders.values()]
-    .flatMap((order) => {
-      const open = openOf(order)
-      return open ? [{ ...open, orderId: order.id }] : []
-    })
-    .sort((a, b) => a.at.getTime() - b.at.getTime())
-    .slice(0, limit)
-    .map(({ orderId, paymentId }) => ({ orderId, paymentId }))
+const oldestFirst = (a: OpenOrder, b: OpenOrder): number =>
+  a.since.getTime() - b.since.getTime() || (a.orderId < b.orderId ? -1 : Number(a.orderId > b.orderId))

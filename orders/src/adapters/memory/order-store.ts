@@ -173,11 +173,9 @@ export function memoryOrderStore(
       return Promise.resolve(ok({ repeated: false as const, order: begun.value }))
     },
 
-    updateNextPlaced: <E>(until: Date, decide: Decide<E>) => {
-      const [next] = [...orders.values()]
-        .filter(({ status, createdAt }) => status === 'PLACED' && createdAt <= until)
-        .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
-      return Promise.resolve(next ? changeKnown(next, null, decide) : ok(undefined))
+    updateIfFree: <E>(id: string, decide: Decide<E>) => {
+      const current = orders.get(id)
+      return Promise.resolve(current ? changeKnown(current, null, decide) : ok(undefined))
     },
 
     ...orderQueries(orders, history),

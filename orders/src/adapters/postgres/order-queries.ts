@@ -1,11 +1,19 @@
 import type pg from 'pg'
-import type { NumberedEntry, OpenPayment, OpenSince, OrderQuery, OrderStore, ProductDay } from '../../application/ports'
+import type {
+  NumberedEntry,
+  OpenOrder,
+  OpenPayment,
+  OpenQuery,
+  OrderQuery,
+  OrderStore,
+  ProductDay,
+} from '../../application/ports'
 import { saleOf, type Order } from '../../domain/order'
 import { ORDER_COLUMNS, toOrder, type OrderRow } from './order-rows'
 
 type Queries = Pick<
   OrderStore,
-  'find' | 'list' | 'sales' | 'salesSummary' | 'tracking' | 'pendingPayments' | 'pendingRefunds'
+  'find' | 'list' | 'sales' | 'salesSummary' | 'tracking' | 'unpaidOrders' | 'pendingPayments' | 'pendingRefunds'
 >
 
 /**
@@ -87,9 +95,25 @@ export function orderQueries(pool: pg.Pool): Queries {
       return listed.rows
     },
 
-    pendingPayments: (since) => openSince(pool, 'pending-payments', `status = 'PENDING'`, 'requested_at', since),
-    pendingRefunds: (since) =>
-      openSince(pool, 'pending-refunds', 'refund_requested_at is not null and refunded_at is null', 'refund_requested_at', since), // prettier-ignore
+    unpaidOrders: (query) =>
+      listOpen<OpenOrder>(pool, query, {
+        name: 'unpaid-orders',
+        from: `select id as "orderId", created_at as since from orders.orders where status = 'PLACED'`,
+        key: ['created_at', 'id'],
+      }),
+    pendingPayments: (query) =>
+      listOpen<OpenPayment>(pool, query, {
+        name: 'pending-payments',
+        from: `${OPEN_PAYMENTS}, requested_at as since from orders.payments where status = 'PENDING'`,
+        key: ['requested_at', 'order_id'],
+      }),
+    pendingRefunds: (query) =>
+      listOpen<OpenPayment>(pool, query, {
+        name: 'pending-refunds',
+        from: `${OPEN_PAYMENTS}, refund_requested_at as since from orders.payments
+                where refund_requested_at is not null and refunded_at is null`,
+        key: ['refund_requested_at', 'order_id'],
+      }),
   }
 }
 
@@ -115,18 +139,18 @@ async function listAll(pool: pg.Pool, { status, after, limit }: Omit<OrderQuery,
   return listed.rows.map(toOrder)
 }
 
-async function openSince(
+const OPEN_PAYMENTS = 'select order_id as "orderId", id as "paymentId"'
+
+/** No order has two pending charges, or two refunds: with its id the key is unique. */
+async function listOpen<Open extends OpenOrder>(
   pool: pg.Pool,
-  name: string,
-  open: string,
-  at: string,
-  { until, limit }: OpenSince,
-): Promise<OpenPayment[]> {
-  const found = await pool.query<OpenPayment>({
-    name,
-    text: `select order_id as "orderId", id as "paymentId" from orders.payments
-            where ${open} and ${at} <= $1 order by ${at} limit $2`,
-    values: [until, limit],
+  { until, after, limit }: OpenQuery,
+  { name, from, key: [since, id] }: { name: string; from: string; key: readonly [since: string, orderId: string] },
+): Promise<Open[]> {
+  const listed = await pool.query<Open>({
+    name: `${name}${after ? '-after' : ''}`,
+    text: `${from} and ${since} <= $1 ${after ? `and (${since}, ${id}) > ($3, $4)` : ''} order by ${since}, ${id} limit $2`,
+    values: [until, limit, ...(after ? [after.since, after.orderId] : [])],
   })
-  return found.rows
+  return listed.rows
 }

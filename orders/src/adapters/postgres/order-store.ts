@@ -52,17 +52,14 @@ export function postgresOrderStore(pool: pg.Pool): OrderStore {
         return begun.ok ? ok({ repeated: false, order: begun.value }) : begun
       }),
 
-    updateNextPlaced: <E>(until: Date, decide: Decide<E>) =>
+    updateIfFree: <E>(id: string, decide: Decide<E>) =>
       inTransaction<Order | undefined, E>(pool, async (tx) => {
-        const next = await tx.query<{ id: string }>({
-          name: 'lock-next-placed',
-          text: `select id from orders.orders where status = 'PLACED' and created_at <= $1
-                  order by created_at limit 1 for update skip locked`,
-          values: [until],
+        const locked = await tx.query({
+          name: 'lock-order-if-free',
+          text: 'select 1 from orders.orders where id = $1 for update skip locked',
+          values: [id],
         })
-        const [locked] = next.rows
-        if (!locked) return ok(undefined)
-        return changeLocked(tx, locked.id, decide, { actorId: null })
+        return locked.rowCount === 0 ? ok(undefined) : changeLocked(tx, id, decide, { actorId: null })
       }),
 
     ...orderQueries(pool),
