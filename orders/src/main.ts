@@ -102,8 +102,7 @@ const app = ordersApp({
 
 const stop = async (): Promise<void> => {
   keys.stop()
-  await Promise.all([...sweeps.map((sweep) => sweep.stop()), demoOrder?.stop(), clock.stop()])
   await pool.end()
 }
 
-void clock.looked.then(() => runService({ app, config, log, stop }))
+void clock.looked.then(() => runService({ app, config, log, tasks: [...sweeps, demoOrder, clock], stop }))

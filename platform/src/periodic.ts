@@ -1,11 +1,17 @@
 import type { Logger } from 'pino'
 
 export type Repeated = {
-  /** No run starts any more; resolves when the one under way, whose signal is aborted, has ended. */
+  /**
+   * No run starts any more; resolves when the one under way, whose signal is aborted, has ended, or after 6 s: a run must bear to be
+   * cut off, as by a crash.
+   */
   stop: () => Promise<void>
 }
 type Options = { everyMs: number; log: Logger; name: string }
 type Task = (stopping: AbortSignal) => Promise<void>
+
+/** A call over the network takes up to 5 s, and the whole end of a process may take 9.5 s. */
+const END_WITHIN_MS = 6_000
 
 /**
  * Runs `task` every `everyMs`, counted from the end of a run, so that runs never overlap; the first one comes after the first
@@ -55,7 +61,13 @@ function repeat(
     stop: () => {
       stopping.abort()
       clearTimeout(timer)
-      return underWay
+      return new Promise((resolve) => {
+        const limit = setTimeout(resolve, END_WITHIN_MS)
+        void underWay.then(() => {
+          clearTimeout(limit)
+          resolve()
+        })
+      })
     },
   }
 }

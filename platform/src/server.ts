@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import type { App } from './http'
 import { requestIdFrom } from './logging'
+import type { Repeated } from './periodic'
 import { PLATFORM_PROBLEMS, problem, problemBody } from './problems'
 
 export type RunningServer = {
@@ -121,20 +122,21 @@ function exitOnSignal(log: Logger, stop: () => Promise<void>, exitWithinMs = EXI
   })
 }
 
-/** Serves `app` until SIGTERM: drains first, then runs `stop` (pools, timers). */
+/** Serves `app` until SIGTERM: then ends `tasks` while it drains, so that they begin nothing new, and at last runs `stop` (pools). */
 export async function runService(options: {
   app: App
   config: { PORT: number; HOST: string }
   log: Logger
+  tasks?: readonly (Repeated | undefined)[]
   stop?: () => Promise<void>
   exitWithinMs?: number
 }): Promise<void> {
-  const { app, config, log, stop, exitWithinMs } = options
+  const { app, config, log, tasks = [], stop, exitWithinMs } = options
   const starting = listen(app, { port: config.PORT, host: config.HOST })
   exitOnSignal(
     log,
     async () => {
-      await (await starting).drain()
+      await Promise.all([starting.then(({ drain }) => drain()), ...tasks.map((task) => task?.stop())])
       await stop?.()
     },
     exitWithinMs,

@@ -77,6 +77,19 @@ test('stopping aborts the run under way, waits for it, and starts no other', asy
   expect([stopped, runs.length, jest.getTimerCount()]).toEqual([true, 1, 0])
 })
 
+test('stopping waits no longer than 6 s for a run that does not end', async () => {
+  const { task } = aTask()
+  const sweep = periodically(options, task)
+  await pass(1_000)
+  let stopped = false
+  const stop = sweep.stop().then(() => void (stopped = true))
+  await pass(5_999)
+  expect(stopped).toBe(false)
+  await pass(1)
+  await stop
+  expect(stopped).toBe(true)
+})
+
 test('stopping between runs is at once', async () => {
   const { task, runs } = aTask()
   await periodically(options, task).stop()

@@ -92,6 +92,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('at %s', (signal) => {
 
     service.signal(signal)
     await service.said('draining')
+    await service.said('task ends') // before the request does
     await idle.ended
     while (!(await connect(port)).refused); // new ones are refused from some moment on
     service.signal(signal) // a second time changes nothing
@@ -104,7 +105,13 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('at %s', (signal) => {
     expect(answer).toMatch(/held until now$/)
     expect(await service.exited).toBe(0)
     expect(Date.now() - answered).toBeLessThan(2_000)
-    expect((await service.written()).map((line) => line.msg)).toEqual(['listening', 'draining', 'stopped', 'drained'])
+    expect((await service.written()).map((line) => line.msg)).toEqual([
+      'listening',
+      'draining',
+      'task ends',
+      'stopped',
+      'drained',
+    ])
   })
 })
 

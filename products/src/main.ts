@@ -71,9 +71,9 @@ void runService({
   app,
   config,
   log,
+  tasks: [demo, sweep],
   stop: async () => {
     keys.stop()
-    await Promise.all([demo?.stop(), sweep.stop()])
     await pool.end()
   },
 })

@@ -21,3 +21,6 @@ export const authenticate: Authenticate = bearerAuthentication({
 /** An Authorization header for anybody. */
 export const bearer = ({ id, role }: Caller): string =>
   `Bearer ${jwt.sign({ role }, privateKey, { algorithm: 'RS256', keyid: kid, subject: id, issuer, audience, expiresIn: ACCESS_TOKEN_SECONDS })}`
+
+/** The key set by which a process of its own verifies those tokens. */
+export const keySet = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' }] }

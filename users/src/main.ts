@@ -90,8 +90,8 @@ void runService({
   app,
   config,
   log,
+  tasks: [demo, admin, sweep],
   stop: async () => {
-    await Promise.all([demo?.stop(), admin?.stop(), sweep.stop()])
     await prisma.$disconnect()
     await pool.end()
   },
