@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem, type } from 'node:os'
 import { join, relative } from 'node:path'
+import { INTERRUPTED, interruption, isInterruption, WrongOption } from '../../proof/src/options'
 import { removeCluster } from '../../scripts/src/postgres-home'
 import { withSection } from '../../scripts/src/readme'
 import { ROOT, runTool, UserError } from '../../scripts/src/terminal'
@@ -24,7 +25,7 @@ async function measure(options: Options): Promise<Results> {
   const [wrk, pgbench] = [await findWrk(), await findPgbench()]
   const dataDir = mkdtempSync(join(options.scratch ?? join(ROOT, 'bench'), 'scratch-'))
   const cells: Cell[] = []
-  const interrupted = new AbortController()
+  const interrupted = interruption()
   const bench: Bench = {
     options,
     dataDir,
@@ -42,20 +43,17 @@ async function measure(options: Options): Promise<Results> {
       say(progressLine(key, sample))
     },
     running: {},
-    interrupted: interrupted.signal,
+    interrupted,
   }
   const cleanUp = async () => {
     await bench.running.stack?.stop()
     removeCluster(dataDir)
     rmSync(dataDir, { recursive: true, force: true })
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      interrupted.abort()
-      // While the shop is starting, that ends the start, which ends the rest.
-      if (bench.running.stack) void cleanUp().finally(() => process.exit(130))
-    })
-  }
+  interrupted.addEventListener('abort', () => {
+    // While the shop is starting, that ends the start, which ends the rest.
+    if (bench.running.stack) void cleanUp().finally(() => process.exit(INTERRUPTED))
+  })
   try {
     await runSections(bench)
     return {
@@ -152,8 +150,8 @@ async function publish(results: Results): Promise<void> {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args.includes('--help')) return say(USAGE)
   const options = optionsFrom(args)
+  if (options === 'help') return say(USAGE)
   if (options.readmeOnly) return await publish(read(LATEST))
   const whole = SECTIONS.every((name) => name === 'profile' || options.sections.includes(name))
   const kept = !options.quick && (whole || options.merge)
@@ -169,6 +167,8 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error instanceof UserError ? error.message : error)
-  process.exitCode = 1
+  if (isInterruption(error)) console.error('Interrupted.')
+  else if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
+  else console.error(error instanceof UserError ? error.message : error)
+  process.exitCode = isInterruption(error) ? INTERRUPTED : error instanceof WrongOption ? 2 : 1
 })

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util'
-import { UserError } from '../../scripts/src/terminal'
+import { names, readArguments, WrongOption } from '../../proof/src/options'
 
 export const SECTIONS = [
   'hot',
@@ -47,32 +46,35 @@ export const USAGE = `npm run bench -- [options]
                      1e4 products
   --merge            keeps what bench/results/latest.json has of the other sections; without it, and with --quick, a run of
                      some sections is only shown, and kept in bench/results/partial.json
-  --readme           measures nothing: writes the README's section and the plot again from bench/results/latest.json`
+  --readme           measures nothing: writes the README's section and the plot again from bench/results/latest.json
 
-export function optionsFrom(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string', default: SECTIONS.filter((name) => name !== 'profile').join(',') },
-      seconds: { type: 'string' },
-      rounds: { type: 'string' },
-      connections: { type: 'string' },
-      growth: { type: 'string' },
-      'growth-from': { type: 'string', default: '1e4' },
-      products: { type: 'string' },
-      'log-level': { type: 'string', default: 'info' },
-      scratch: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      merge: { type: 'boolean', default: false },
-      readme: { type: 'boolean', default: false },
-    },
+Exit status: 0 when everything was measured and the books balanced each time, 1 when not, 2 when the options are wrong.`
+
+export function optionsFrom(args: readonly string[]): Options | 'help' {
+  const values = readArguments(args, {
+    only: { type: 'string', default: SECTIONS.filter((name) => name !== 'profile').join(',') },
+    seconds: { type: 'string' },
+    rounds: { type: 'string' },
+    connections: { type: 'string' },
+    growth: { type: 'string' },
+    'growth-from': { type: 'string', default: '1e4' },
+    products: { type: 'string' },
+    'log-level': { type: 'string', default: 'info' },
+    scratch: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    merge: { type: 'boolean', default: false },
+    readme: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   })
+  if (values.help) return 'help'
   const quick = values.quick
   return {
-    sections: list(values.only).map(sectionOf),
+    sections: names('only', values.only, SECTIONS),
     seconds: number('seconds', values.seconds ?? (quick ? '2' : '8')),
     rounds: number('rounds', values.rounds ?? (quick ? '1' : '3')),
-    connections: list(values.connections ?? (quick ? '1,64' : '1,16,64,256')).map((n) => number('connections', n)),
+    connections: (values.connections ?? (quick ? '1,64' : '1,16,64,256'))
+      .split(',')
+      .map((each) => number('connections', each)),
     growth: {
       small: number('growth-from', values['growth-from']),
       large: number('growth', values.growth ?? (quick ? '1e5' : '1e7')),
@@ -86,16 +88,9 @@ export function optionsFrom(args: readonly string[]): Options {
   }
 }
 
-const list = (text: string): string[] => text.split(',').map((each) => each.trim())
-
-function sectionOf(name: string): Section {
-  const found = SECTIONS.find((section) => section === name)
-  if (!found) throw new UserError(`--only: there is no section ${name}\n\n${USAGE}`)
-  return found
-}
-
+/** `1e7` is one, too. */
 function number(name: string, text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) throw new UserError(`--${name}: ${text} is no whole number above 0`)
+  if (!Number.isSafeInteger(value) || value < 1) throw new WrongOption(`--${name}: ${text} is no whole number above 0`)
   return value
 }

@@ -1,3 +1,4 @@
+import { WrongOption } from '../../proof/src/options'
 import { parsePgbench } from '../src/baseline'
 import { cpuPerAnswer } from '../src/cpu'
 import { median, verdictsOn, type Cell, type Results } from '../src/figures'
@@ -143,14 +144,15 @@ test('options have sizes for every purpose, and a wrong one is named', () => {
     connections: [1, 16, 64, 256],
     growth: { small: 1e4, large: 1e7 },
   })
-  expect(optionsFrom([]).sections).not.toContain('profile')
+  expect(optionsFrom([])).toMatchObject({ sections: expect.not.arrayContaining(['profile']) })
   expect(optionsFrom(['--quick', '--only', 'hot, reads', '--growth', '2e4'])).toMatchObject({
     sections: ['hot', 'reads'],
     rounds: 1,
     growth: { large: 20000 },
   })
-  expect(() => optionsFrom(['--only', 'cold'])).toThrow('there is no section cold')
+  expect(() => optionsFrom(['--only', 'cold'])).toThrow('--only: there is no cold; there are hot, spread')
   expect(() => optionsFrom(['--rounds', '0'])).toThrow('--rounds: 0')
+  expect(() => optionsFrom(['--fast'])).toThrow(WrongOption)
 })
 
 test('tables line up', () => {

@@ -59,3 +59,22 @@ export function credentials(name: string, text: string): Credentials {
 
 /** Any text is a seed; without one it is drawn, to be printed. */
 export const seedOption = (text: string | undefined): string => text ?? randomBytes(4).toString('hex')
+
+/** What a shell says of a command that SIGINT has ended. */
+export const INTERRUPTED = 130
+
+/** Is aborted when whoever started the command wants it to end. */
+export function interruption(): AbortSignal {
+  const interrupted = new AbortController()
+  let askedAt = 0
+  const ask = () => {
+    // Ctrl-C under npm comes twice at once: from the terminal and, passed on, from npm. A later one is a person in a hurry.
+    if (askedAt > 0 && Date.now() - askedAt > 1_000) process.exit(INTERRUPTED)
+    askedAt ||= Date.now()
+    interrupted.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask)
+  return interrupted.signal
+}
+
+export const isInterruption = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'

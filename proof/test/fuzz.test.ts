@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { openClient, type Client } from '../src/client'
 import type { Contract } from '../src/contract'
 import { standBy } from '../src/fuzz/bystander'
@@ -292,6 +296,20 @@ test('a seed repeats its requests', async () => {
     return asked.sort()
   }
   expect(await requestsOf()).toEqual(await requestsOf())
+})
+
+test('of a shop that stays busy nothing is found out: the command says so, and ends with 2', async () => {
+  const { url } = await clientOf(
+    createServer((request, response) => {
+      if (request.url === '/openapi.json')
+        response.setHeader('Content-Type', 'application/json').end(JSON.stringify(document))
+      else response.writeHead(503, { 'Retry-After': '3600' }).end()
+    }),
+  )
+  const program = ['-r', './scripts/test/typescript.cjs', 'proof/src/fuzz/main.ts', '--url', url]
+  const child = spawn(process.execPath, program, { cwd: path.join(__dirname, '../..') })
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(/^POST \/users answered 503 *$/m)])
 })
 
 describe('over bare sockets', () => {

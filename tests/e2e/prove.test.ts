@@ -217,9 +217,12 @@ test('a shop that stays busy leaves a promise undecided: neither held nor broken
 })
 
 /** The command itself, from its sources. */
-async function command(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+function start(...args: string[]) {
   const program = ['-r', './scripts/test/typescript.cjs', 'proof/src/prove/main.ts', ...args]
-  const child = spawn(process.execPath, program, { cwd: path.join(__dirname, '../..') })
+  return spawn(process.execPath, program, { cwd: path.join(__dirname, '../..') })
+}
+async function command(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = start(...args)
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   return { code: code as number | null, stdout, stderr }
 }
@@ -247,6 +250,21 @@ test('the command ends with 0, 1 or 2, its result on stdout and everything else 
   expect(wrong.stderr).toContain('--size: many is no whole number from 4 to 100')
 })
 
+test('a command that is interrupted in the middle of a promise takes its products off sale', async () => {
+  const listed: string[] = []
+  const child = start('--url', liar.url, '--size', '4', '--duration', '1h')
+  liar.tell(async (request, ask) => {
+    const reply = await ask(request)
+    if (request.method === 'POST' && request.path === '/products') listed.push(JSON.parse(reply.body).id)
+    if (isOrder(request)) child.kill('SIGINT')
+    return reply
+  })
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  expect([code, stdout, stderr]).toEqual([130, '', expect.stringMatching(/^Interrupted\.$/m)])
+  const { rows } = await shop.owner.query('select distinct status from products.products where id = any ($1)', [listed])
+  expect(rows).toEqual([{ status: 'DISABLED' }])
+})
+
 test('accounts that are given are used, and what takes more of them is left out by name', async () => {
   const [buyer, seller] = [await shop.join('BUYER'), await shop.join('SELLER')]
   const [buyers, sellers] = [buyer, seller].map(({ username }) => [{ username, password: PASSWORD }])
@@ -262,6 +280,16 @@ test('accounts that are given are used, and what takes more of them is left out 
   expect(orders.body.items.length).toBeGreaterThan(0)
   const swapped = prove({ ...asked, durationSeconds: 0, buyers: given.sellers, sellers: given.buyers })
   await expect(swapped).rejects.toThrow(`${seller.username} is no BUYER but a SELLER`)
+})
+
+test('rounds are begun until the time is over, and what they found is added up', async () => {
+  const begun = { url: shop.stack.url, seed: 'test', size: 4, only: ['books'], buyers: [], sellers: [] }
+  const { rounds, ok, promises } = await prove({ ...begun, durationSeconds: 3 })
+  expect(rounds).toBeGreaterThan(1)
+  expect([ok, promises]).toMatchObject([
+    true,
+    [{ checks: 4 * rounds, counts: { products: rounds, orders: 2 * rounds } }],
+  ])
 })
 
 test('a seed repeats the inputs, and products do not stay on sale', async () => {

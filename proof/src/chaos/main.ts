@@ -1,4 +1,4 @@
-import { WrongOption } from '../options'
+import { INTERRUPTED, interruption, isInterruption, WrongOption } from '../options'
 import { held, progressOn } from '../report'
 import { memoryOf } from './memory'
 import { optionsFrom, USAGE } from './options'
@@ -19,9 +19,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const { show, say, clear } = progressOn(process.stderr)
-  const interrupted = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.abort())
-  const result = await runChaos({ ...options, show, say, signal: interrupted.signal }).finally(clear)
+  const result = await runChaos({ ...options, show, say, signal: interruption() }).finally(clear)
   const memory = memoryOf(result.memory)
   if (options.json) console.log(JSON.stringify({ tool: 'chaos', ...result, memory }, undefined, 2))
   else console.log(`\n${summary(result)}`)
@@ -31,8 +29,8 @@ async function main(args: readonly string[]): Promise<number> {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
-    else console.error(error)
-    process.exit(error instanceof WrongOption ? 2 : 1)
+    if (isInterruption(error)) console.error('Interrupted.')
+    else console.error(error instanceof WrongOption ? `${error.message}\n\n${USAGE}` : error)
+    process.exit(isInterruption(error) ? INTERRUPTED : error instanceof WrongOption ? 2 : 1)
   },
 )

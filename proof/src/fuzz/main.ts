@@ -1,6 +1,6 @@
 import { NoStart } from '../accounts'
 import { WrongOption } from '../options'
-import { progressOn } from '../report'
+import { progressOn, Undecided } from '../report'
 import { optionsFrom, USAGE } from './options'
 import { run } from './run'
 import { findingsIn, findingsText, summary } from './summary'
@@ -30,8 +30,7 @@ main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
     if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
-    else if (error instanceof NoStart) console.error(error.message)
-    else throw error
+    else console.error(error instanceof NoStart || error instanceof Undecided ? error.message : error)
     process.exitCode = 2
   },
 )

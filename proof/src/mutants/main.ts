@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { withSection } from '../../../scripts/src/readme'
 import { ROOT, runTool, UserError } from '../../../scripts/src/terminal'
 import { needTool, NGINX } from '../../../scripts/src/tools'
-import { names, readArguments, wholeNumber, WrongOption } from '../options'
+import { INTERRUPTED, interruption, isInterruption, names, readArguments, wholeNumber, WrongOption } from '../options'
 import { progressOn } from '../report'
 import { readMutants } from './mutant'
 import { caught, finding, readmeSection, screen } from './report'
@@ -33,14 +33,12 @@ async function main(args: readonly string[]): Promise<number> {
   const mutants = all.filter(({ name }) => wanted.includes(name))
   const jobs = wholeNumber('jobs', values.jobs, { max: 64 })
 
-  const interrupted = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.abort())
   const { show, say, clear } = progressOn(process.stderr)
   const env = { [NGINX.variable]: await needTool(NGINX, process.env) }
   const begun = new Date()
   let done = 0
   const tried = await tryMutants(
-    { root: ROOT, mutants, jobs, env, signal: interrupted.signal },
+    { root: ROOT, mutants, jobs, env, signal: interruption() },
     {
       doing: (what) => show(`${done}/${mutants.length} ${what}`),
       tried: (each) => {
@@ -67,10 +65,9 @@ async function publish(tried: readonly Tried[], begun: Date): Promise<void> {
 main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
-    if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
-    else if (error instanceof UserError) console.error(error.message)
-    else if ((error as Error).name === 'AbortError') console.error('Interrupted.')
-    else throw error
-    process.exitCode = error instanceof WrongOption ? 2 : 1
+    if (isInterruption(error)) console.error('Interrupted.')
+    else if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
+    else console.error(error instanceof UserError ? error.message : error)
+    process.exitCode = isInterruption(error) ? INTERRUPTED : error instanceof WrongOption ? 2 : 1
   },
 )

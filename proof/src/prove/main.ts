@@ -1,5 +1,5 @@
 import { NoStart } from '../accounts'
-import { WrongOption } from '../options'
+import { INTERRUPTED, interruption, isInterruption, WrongOption } from '../options'
 import { grouped, held, progressOn, table, Undecided, type Finding } from '../report'
 import { optionsFrom, USAGE, type Options } from './options'
 import { prove, type Progress, type Report } from './run'
@@ -11,7 +11,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const { progress, clear } = watch(options)
-  const report = await prove(options, progress).finally(clear)
+  const report = await prove(options, progress, interruption()).finally(clear)
   console.log(options.json ? JSON.stringify(report, undefined, 2) : `\n${table(report.promises)}\n${ending(report)}`)
   return report.ok ? 0 : 1
 }
@@ -73,11 +73,11 @@ function ending({ promises, skipped, calls, rounds, seconds, seed }: Report): st
 }
 
 main(process.argv.slice(2)).then(
-  (code) => (process.exitCode = code),
+  (status) => process.exit(status),
   (error: unknown) => {
-    if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
-    else if (error instanceof NoStart || error instanceof Undecided) console.error(error.message)
-    else throw error
-    process.exitCode = 2
+    if (isInterruption(error)) console.error('Interrupted.')
+    else if (error instanceof WrongOption) console.error(`${error.message}\n\n${USAGE}`)
+    else console.error(error instanceof NoStart || error instanceof Undecided ? error.message : error)
+    process.exit(isInterruption(error) ? INTERRUPTED : 2) // also when a look goes on that nobody waits for
   },
 )

@@ -31,7 +31,7 @@ export const USAGE = `npm run prove -- [options]
 
 It needs nothing but the address: it opens accounts, lists products, and takes them off sale at the end; the accounts, orders and
 products stay, so it is nothing for a shop with real customers. Exit status: 0 when all promises held, 1 when one did not or could
-not be looked at to the end, 2 when the options are wrong or the shop cannot be reached or used.`
+not be looked at to the end, 2 when the options are wrong or the shop cannot be reached or used, 130 when it was interrupted.`
 
 function wrapped(words: readonly string[]): string {
   const lines: string[] = []

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { NoStart, openAccounts, type Accounts, type Party } from '../accounts'
 import { openClient, type Client, type Counts } from '../client'
 import { randomFrom } from '../random'
 import { held, judge, together, type Finding } from '../report'
-import { shopAt } from '../shop'
+import { shopAt, type Shop } from '../shop'
 import type { Options } from './options'
 import type { Listed, ShopPromise, World } from './promise'
 import { PROMISES } from './promises'
@@ -36,29 +37,40 @@ const unwatched: Progress = { opened: () => undefined, begin: () => undefined, e
 const PATIENCE_MS = 120_000
 const OWN_SELLERS = 2
 
-/** Looks at the promises of the shop at `url`. Raises NoStart when there is no shop that can be used. */
-export async function prove(options: Omit<Options, 'json'>, progress = unwatched): Promise<Report> {
+/**
+ * Looks at the promises of the shop at `url`. Raises NoStart when there is no shop that can be used, and the reason of `signal`
+ * when that is aborted. Whatever is raised, its products are off sale then.
+ */
+export async function prove(
+  options: Omit<Options, 'json'>,
+  progress = unwatched,
+  signal = new AbortController().signal,
+): Promise<Report> {
   const { url, seed, size } = options
   const begun = performance.now()
   const startedAt = new Date().toISOString()
   const client = openClient({ url, patienceMs: PATIENCE_MS })
   try {
-    await reach(client)
+    const aborted = once(signal, 'abort').then(() => signal.throwIfAborted())
+    aborted.catch(() => undefined) // when nobody waits for anything
+    const unlessAborted = async <T>(work: Promise<T>): Promise<T> => {
+      await Promise.race([work, aborted])
+      return work
+    }
+    await unlessAborted(reach(client))
     const tag = `prove-${randomBytes(5).toString('hex')}`
     const accounts = openAccounts(client, tag)
-    const { buyers, sellers, opened } = await partiesOf(accounts, options)
+    const { buyers, sellers, opened } = await unlessAborted(partiesOf(accounts, options))
     progress.opened(opened)
 
     const shop = shopAt(client)
     const callers = Array.from({ length: size }, (_, i) => buyers[i % buyers.length]!)
-    const worldOf = (listed: Listed[], part: string): World => ({
-      ...{ shop, buyers, sellers, callers, listed },
+    const worldOf = (shelf: Shelf, part: string): World => ({
+      ...{ shop, buyers, sellers, callers, listed: shelf.listed },
       random: randomFrom(seed).fork(part),
-      list: async (stock, { seller = sellers[0]!, priceCents = 1000, name = `${tag} ${part}` } = {}) => {
-        const id = await accounts.listProduct(seller, { stock, priceCents, name })
-        const product = { id, seller, stock, priceCents }
-        listed.push(product)
-        return product
+      list: (stock, { seller = sellers[0]!, priceCents = 1000, name = `${tag} ${part}` } = {}) => {
+        signal.throwIfAborted()
+        return shelf.put(seller, { stock, priceCents, name })
       },
     })
 
@@ -70,17 +82,19 @@ export async function prove(options: Omit<Options, 'json'>, progress = unwatched
     const findings = new Map<string, Finding>()
     let rounds = 0
     do {
-      const listed: Listed[] = []
-      for (const promise of wanted.filter((each) => lacking(each).length === 0)) {
-        progress.begin(promise, rounds, client.counts)
-        const world = worldOf(listed, `${promise.name}/${rounds}`)
-        const finding = await judge(promise, (tally) => promise.look(world, tally))
-        const earlier = findings.get(promise.name)
-        findings.set(promise.name, earlier ? together(earlier, finding) : finding)
-        progress.end(finding)
+      const shelf = openShelf(shop, accounts)
+      try {
+        for (const promise of wanted.filter((each) => lacking(each).length === 0)) {
+          progress.begin(promise, rounds, client.counts)
+          const world = worldOf(shelf, `${promise.name}/${rounds}`)
+          const finding = await unlessAborted(judge(promise, (tally) => promise.look(world, tally)))
+          const earlier = findings.get(promise.name)
+          findings.set(promise.name, earlier ? together(earlier, finding) : finding)
+          progress.end(finding)
+        }
+      } finally {
+        await shelf.clear()
       }
-      // Off sale again, so that a shop does not fill up with them; what was found out does not hang on it.
-      await Promise.allSettled(listed.map(({ seller, id }) => shop.edit(seller, id, { status: 'DISABLED' })))
       rounds++
     } while (performance.now() - begun < options.durationSeconds * 1000)
 
@@ -99,6 +113,32 @@ export async function prove(options: Omit<Options, 'json'>, progress = unwatched
     client.close()
   }
 }
+
+/** Products of a round. They go off sale again, so that a shop does not fill up with them; what was found out does not hang on it. */
+function openShelf(shop: Shop, accounts: Accounts) {
+  const listed: Listed[] = []
+  const asked: Promise<Listed>[] = []
+  return {
+    listed,
+    put: (seller: Party, { stock, priceCents, name }: { stock: number; priceCents: number; name: string }) => {
+      const listing = accounts.listProduct(seller, { stock, priceCents, name }).then((id) => {
+        const product = { id, seller, stock, priceCents }
+        listed.push(product)
+        return product
+      })
+      asked.push(listing)
+      return listing
+    },
+    clear: () =>
+      Promise.allSettled(
+        asked.map(async (listing) => {
+          const { seller, id } = await listing
+          await shop.edit(seller, id, { status: 'DISABLED' })
+        }),
+      ),
+  }
+}
+type Shelf = ReturnType<typeof openShelf>
 
 async function reach(client: Client): Promise<void> {
   const answer = await client.call('GET', '/users/.well-known/jwks.json')

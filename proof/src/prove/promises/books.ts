@@ -1,11 +1,12 @@
 import { type Order } from '../../shop'
-import { sum, type ShopPromise } from '../promise'
+import { sum, type ShopPromise, type World } from '../promise'
 
 export const books: ShopPromise = {
   name: 'books',
   promise: 'for every product: received − available = units in live orders, and the ledger sums to available',
   look: async (world, tally) => {
     const { shop, listed, buyers } = world
+    await trade(world)
     const ids = new Set(listed.map(({ id }) => id))
     const orders: Order[] = []
     for (const buyer of new Set(buyers)) orders.push(...(await shop.all<Order>('/orders', buyer)))
@@ -38,4 +39,14 @@ export const books: ShopPromise = {
     tally.count('orders', new Set(lines.map(({ orderId }) => orderId)).size)
     tally.count('units in live orders', sum(lines.filter(({ live }) => live).map(({ quantity }) => quantity)))
   },
+}
+
+/** A little of everything, so that there is something in the books also when nothing else was looked at. */
+async function trade({ shop, buyers, random, list }: World): Promise<void> {
+  const product = await list(random.int(10, 20))
+  await shop.changeStock(product.seller, product.id, random.int(1, 9), 'RECEIVED')
+  for (const isRegretted of [false, true]) {
+    const { body } = await shop.place(buyers[0]!, [[product.id, random.int(1, 5)]])
+    if (isRegretted && body) await shop.cancel(buyers[0]!, body.id)
+  }
 }
