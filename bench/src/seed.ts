@@ -56,34 +56,55 @@ export async function addScarceProduct(owner: pg.Pool, stock: number): Promise<s
 }
 
 const BITE = 250_000
+/** As many as the shop's pool of owners has connections. */
+const WRITERS = 2
 const PAST_SECONDS = 40 * 86_400
 
 /**
  * Orders of the past, delivered, from number `from` up to `to`: one line each, with the ledger rows of what was received and
- * sold. Answers when the tables are as tidy as autovacuum would have left them.
+ * sold. Their tracking, which neither placing nor a list reads, is left out. Answers when the tables are as tidy as autovacuum would have left them.
  */
 export async function addHistory(
   owner: pg.Pool,
   { from, to, say }: { from: number; to: number; say: (line: string) => void },
 ): Promise<void> {
-  const client = await owner.connect()
+  let at = from
+  const write = (client: pg.PoolClient) =>
+    asInALoad(client, async () => {
+      while (at < to) {
+        const [first, last] = [at, Math.min(at + BITE, to) - 1]
+        at += BITE
+        await client.query(historySql, [first, last, Math.ceil(to / ORDERS_OF_A_READER), PAST_SECONDS / to])
+        if (to - from > 4 * BITE) say(`    up to ${(last + 1).toLocaleString('en')} of ${to.toLocaleString('en')}`)
+      }
+    })
+  await setUpFor(owner, 'load')
+  await Promise.all(Array.from({ length: WRITERS }, () => onClient(owner, write)))
+  await onClient(owner, (client) => asInALoad(client, () => client.query(receivedSql)))
+  await setUpFor(owner, 'service')
+  await owner.query('vacuum (analyze)')
+  await owner.query('checkpoint')
+}
+
+/** A scratch load need not survive a crash; the shop's orders do. */
+async function setUpFor(owner: pg.Pool, what: 'load' | 'service'): Promise<void> {
+  const load = { full_page_writes: 'off', max_wal_size: '16GB' }
+  for (const [name, value] of Object.entries(load))
+    await owner.query(what === 'load' ? `alter system set ${name} = '${value}'` : `alter system reset ${name}`)
+  await owner.query('select pg_reload_conf()')
+}
+
+/** Rows of one making need no check against each other. */
+async function asInALoad(client: pg.PoolClient, work: () => Promise<unknown>): Promise<void> {
+  await client.query(`set session_replication_role = replica; set synchronous_commit = off`)
+  await work()
+  await client.query(`reset session_replication_role; reset synchronous_commit`)
+}
+
+async function onClient(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+  const client = await pool.connect()
   try {
-    // Rows of one making need no check against each other, and a scratch load need not survive a crash.
-    await client.query(`set session_replication_role = replica; set synchronous_commit = off`)
-    for (let at = from; at < to; at += BITE) {
-      await client.query(historySql, [
-        at,
-        Math.min(at + BITE, to) - 1,
-        Math.ceil(to / ORDERS_OF_A_READER),
-        PAST_SECONDS / to,
-      ])
-      if ((at - from) % (BITE * 4) === 0 && at > from)
-        say(`    ${at.toLocaleString('en')} of ${to.toLocaleString('en')}`)
-    }
-    await client.query(receivedSql)
-    await client.query(`reset session_replication_role; reset synchronous_commit`)
-    await client.query('vacuum (analyze)')
-    await client.query('checkpoint')
+    await work(client)
   } finally {
     client.release()
   }
@@ -101,8 +122,14 @@ const historySql = `
   ), sold as (
     select past.*, p.seller_id, p.name, p.price_cents from past join products.products p on p.id = past.product_id
   ), placed as (
-    insert into orders.orders (id, buyer_id, status, total_cents, currency, version, created_at, updated_at)
-    select id, buyer_id, 'DELIVERED', price_cents, 'USD', 5, placed_at, placed_at + interval '3 days' from sold
+    insert into orders.orders (id, buyer_id, status, payment_status, total_cents, currency, version, created_at, updated_at)
+    select id, buyer_id, 'DELIVERED', 'PAID', price_cents, 'USD', 6, placed_at, placed_at + interval '3 days' from sold
+  ), paid as (
+    insert into orders.payments (id, order_id, attempt, amount_cents, currency, card_brand, card_last4, status, requested_at, settled_at)
+    select movement_id, id, 1, price_cents, 'USD', 'visa', '4242', 'SUCCEEDED', placed_at, placed_at from sold
+  ), sent as (
+    insert into orders.shipments (order_id, seller_id, status, created_at, updated_at)
+    select id, seller_id, 'DELIVERED', placed_at, placed_at + interval '3 days' from sold
   ), ledger as (
     insert into products.stock_movements (id, product_id, delta, reason, order_id, actor_id, created_at)
     select movement_id, product_id, -1, 'ORDERED', id, buyer_id, placed_at from sold
