@@ -9,7 +9,9 @@ export type Kind = 'warehouse' | 'supplier'
 /** Those of the demo data, which the examples refer to. */
 export const DEMO_NAMES = { warehouse: 'Main warehouse', supplier: 'Nordic Wholesale' }
 
-const UniqueName = Name.meta({ description: 'Unique among your own, whatever its case.' })
+const UniqueName = Name.trim().meta({
+  description: 'Unique among your own, whatever its case; blanks around it are cut off.',
+})
 
 /** The schemas of one directory, told apart by their names in the document. */
 function directory(kind: Kind, id: 'Warehouse' | 'Supplier', names: { other: string; better: string }) {

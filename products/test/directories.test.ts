@@ -84,6 +84,18 @@ describe.each(['warehouse', 'supplier'] as const)('a %s', (kind) => {
     expect((await own(seller)).map(({ name }) => name as string)).toEqual(['nORTH', 'South', 'West'])
   })
 
+  test('has a name without the blanks that were sent around it', async () => {
+    const seller = aSeller()
+    const north = await add(seller, ' North  1\t\u00a0')
+    expect(north.body['name']).toBe('North  1')
+    const taken = await shop.as(seller).post(path, { name: 'North  1 ' })
+    expect([taken.status, taken.body.code]).toEqual([409, `${kind}-name-taken`])
+    const unchanged = await shop.as(seller).patch(north.at, { name: '\nNorth  1' }, north.etag).expect(200)
+    expect([unchanged.body, unchanged.headers['etag']]).toEqual([north.body, north.etag])
+    const renamed = await shop.as(seller).patch(north.at, { name: ' South ' }, north.etag).expect(200)
+    expect([renamed.body.name, (await own(seller)).map(({ name }) => name as string)]).toEqual(['South', ['South']])
+  })
+
   test('is renamed, disabled and enabled by edits of the version that was read', async () => {
     const seller = aSeller()
     const { at, etag, body } = await add(seller)
