@@ -35,6 +35,9 @@ const HOUR_MS = 3_600_000
 const CROWD = 60
 /** Pause between two cuts of one wire, so that something gets through. */
 const BETWEEN_CUTS_MS = 60
+/** What is to be cut may be rare: it is waited for so much longer. */
+const FIRST_CUT_MS = 10_000
+
 /** Does to the shop what the fault says, and takes it back. Nothing of it is left when it resolves, but for what has to recover. */
 export async function stage(fault: Fault, scene: Scene, now: () => number): Promise<Staged> {
   const begunAt = now()
@@ -193,7 +196,7 @@ async function onWires(
   return { strikes: wires.length }
 }
 
-/** Cuts each wire again and again at the text. */
+/** Cuts each wire again and again at the text, and once in any case. */
 async function cuts(
   traps: readonly (readonly [WiredProcess, text: string, when: 'before' | 'after'])[],
   lastsMs: number,
@@ -213,6 +216,8 @@ async function cuts(
     set()
   }
   await lasting(lastsMs, interrupted)
+  for (let waitedMs = 0; strikes === 0 && waitedMs < FIRST_CUT_MS && !interrupted.aborted; waitedMs += 50)
+    await lasting(50, interrupted)
   over = true
   for (const [name] of traps) wireOf(lab, name).restore()
   return { strikes }
