@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Call, Recorder } from './history'
 import type { Market, Party, Product } from './market'
 
+/** From one probe of a kind to the next, when the first one is answered by then. */
 const EVERY_MS = 200
+/** The longest that an answer is waited for: of a shop that is slow more is not asked than it can do, or that would be what it is slow from. */
+const UNANSWERED_MS = 1_000
 export const PROBED = ['order', 'pay', 'change stock', 'read a product', 'log in'] as const
 
 /**
@@ -18,46 +21,57 @@ export function startProbes(
   const made: Call[] = []
   /** With when each began. */
   const pending = new Map<Promise<unknown>, number>()
-  let rounds = 0
+  let marks = 0
   let unpaid: string | undefined
+  let running = true
 
-  const probe = (work: Promise<Call>) => {
+  const probe = (work: Promise<Call>): Promise<void> => {
     const done = work.then((call) => {
       call.probe = true
       made.push(call)
       pending.delete(done)
     })
     pending.set(done, recorder.now())
+    return done
+  }
+  async function goOn(make: () => Promise<Call> | undefined): Promise<void> {
+    while (running) {
+      const next = sleep(EVERY_MS)
+      const work = make()
+      if (work) await Promise.race([probe(work), sleep(UNANSWERED_MS)])
+      await next
+    }
   }
   async function order(): Promise<Call> {
     const wish = { do: 'order', lines: [{ productId: id, quantity: 1 }] } as const
-    const mark = `probe-order.${rounds}`
+    const mark = `probe-order.${++marks}`
     const { call, body } = await market.perform(recorder.begin({ mark, by: buyer.id, wish, key: `key-${mark}` }), buyer)
     if (call.outcome === 'ok' && body?.id !== undefined) unpaid = body.id
     return call
   }
-  /** Of the last order that was placed. */
   async function pay(orderId: string): Promise<Call> {
     const wish = { do: 'pay', orderId, card: 'succeeds' } as const
-    const mark = `probe-pay.${rounds}`
+    const mark = `probe-pay.${++marks}`
     return (await market.perform(recorder.begin({ mark, by: buyer.id, wish, key: `key-${mark}` }), buyer)).call
   }
   async function changeStock(): Promise<Call> {
     const wish = { do: 'change stock', productId: id, delta: 1, reason: 'RECEIVED' } as const
-    const mark = `probe-stock.${rounds}`
+    const mark = `probe-stock.${++marks}`
     return (await market.perform(recorder.begin({ mark, by: seller.id, wish, key: `key-${mark}` }), seller)).call
   }
 
-  const timer = setInterval(() => {
-    rounds++
-    if (unpaid !== undefined) probe(pay(unpaid))
+  /** The last order that was placed, when it was not paid before. */
+  function payLast(): Promise<Call> | undefined {
+    const orderId = unpaid
     unpaid = undefined
-    probe(order())
-    probe(changeStock())
-    // With a token, so that Nginx's cache is not asked.
-    probe(market.read('read a product', `/products/${id}`, buyer).then(({ call }) => call))
-    probe((rounds % 2 === 0 ? buyer : seller).logIn())
-  }, EVERY_MS)
+    return orderId === undefined ? undefined : pay(orderId)
+  }
+  // With a token, so that Nginx's cache is not asked.
+  const read = () => market.read('read a product', `/products/${id}`, buyer).then(({ call }) => call)
+
+  let logins = 0
+  const logIn = () => (++logins % 2 === 0 ? buyer : seller).logIn()
+  const probing = [order, payLast, changeStock, read, logIn].map(goOn)
 
   return {
     /** Waits until all that began after `since` has gone well for `steadyMs`; gives up after `patienceMs`. */
@@ -74,7 +88,8 @@ export function startProbes(
       }
     },
     stop: async (): Promise<void> => {
-      clearInterval(timer)
+      running = false
+      await Promise.all(probing)
       await Promise.all(pending.keys())
     },
   }
