@@ -55,7 +55,7 @@ export function optionsFrom(args: readonly string[]): Options | 'help' {
     kinds: kindsOf(given.faults),
     clients: { buyer: wholeNumber('buyers', given.buyers, { max: 500 }), seller: 4, visitor: 2 },
     steadyMs: 1_000,
-    recoveryMs: 5_000, // as the shop promises
+    allowed: { callMs: 10_000, recoveryMs: 5_000, refusalMs: 10_000 }, // as the shop promises
     holdMinutes: 1, // short, so that holds run out while faults are there
   }
 }

@@ -11,6 +11,7 @@ import { readCharges, readShown, readStored } from './books'
 import { startClients } from './clients'
 import { stage, type Staged } from './faults'
 import { openHistory, type Recorder } from './history'
+import type { Allowed } from './judge/evidence'
 import { judgeRun } from './judge/judge'
 import { recoveriesOf } from './judge/run'
 import { openLab, type Lab } from './lab'
@@ -29,8 +30,7 @@ export type ChaosOptions = {
   clients: Readonly<Record<Role, number>>
   /** Waits for this long a time of calm before the next fault. */
   steadyMs: number
-  /** Within this time after the end of a fault everything has to be served again. */
-  recoveryMs: number
+  allowed: Allowed
   /** How long an order that is not paid is held. */
   holdMinutes: number
   /** The scratch data stay there. */
@@ -109,7 +109,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const probes = startProbes(market, recorder, people.probing)
     cleanUps.push(probes.stop)
 
-    const recovered = (since: number) => probes.recovered(since, options.steadyMs, options.recoveryMs + PATIENCE_MS)
+    const recovered = (since: number) =>
+      probes.recovered(since, options.steadyMs, options.allowed.recoveryMs + PATIENCE_MS)
 
     const staged: Staged[] = []
     const asides: Promise<unknown>[] = []
@@ -149,7 +150,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       faults: staged,
       exits: watched.exits,
       ...{ running, endedAt, readAt, began, holdMs: options.holdMinutes * 60_000 },
-      recoveryMs: options.recoveryMs,
+      allowed: options.allowed,
     }
     writeFileSync(join(dataDir, 'evidence.json'), JSON.stringify(evidence))
     const findings = await judgeRun(evidence)

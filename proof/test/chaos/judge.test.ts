@@ -19,6 +19,7 @@ const aCall = (over: Partial<Call> = {}): Call => ({
 })
 const REFUSED = aCall({ status: 409, code: 'insufficient-stock', outcome: 'refused' })
 const UNKNOWN = aCall({ status: 0, outcome: 'unknown' })
+const NO_GATEWAY = { status: 503, code: 'gateway-unavailable', outcome: 'unknown' } as const
 const UNDER_WAY = aCall({ status: 409, code: 'payment-in-progress', outcome: 'unknown' })
 
 function aDeed(mark: string, wish: Wish, over: Partial<Deed> = {}): Deed {
@@ -90,7 +91,12 @@ function aRun(): Run {
   return {
     history: {
       deeds,
-      calls: [...deeds.flatMap(({ calls }) => calls), ...probes],
+      // The card that fails at first is refused as if the gateway were away.
+      calls: [
+        ...deeds.flatMap(({ calls }) => calls),
+        ...probes,
+        aCall({ action: 'pay at the second try', begunAt: 100, ...NO_GATEWAY }),
+      ],
       sightings: [aSighting({ orderId: 'id-of-two', orderStatus: 'CANCELLED' })],
     },
     books: {
@@ -130,7 +136,8 @@ function aRun(): Run {
       { process: 'orders', pid: 7, at: 3_020 },
     ],
     running: ['postgres', 'nginx', ...SERVICE_PROCESSES],
-    ...{ endedAt: 9_000, readAt: 10_000, began: BEGAN, holdMs: 60_000, recoveryMs: 5_000 },
+    ...{ endedAt: 9_000, readAt: 10_000, began: BEGAN, holdMs: 60_000 },
+    allowed: { callMs: 10_000, recoveryMs: 5_000, refusalMs: 10_000 },
   }
 }
 const shownOf = ({ id, buyerId, status, paymentStatus, totalCents }: StoredOrder): ShownOrder => ({
@@ -382,12 +389,22 @@ const violations: [what: string, plant: (run: Run) => void, found: Record<string
     'a failure in a run without faults',
     (run) => {
       ;[run.faults, run.exits] = [[], []]
-      run.history.calls.push(
-        aCall({ begunAt: 200, status: 502, code: 'bad-gateway', outcome: 'unknown' }),
-        aCall({ action: 'pay at the second try', status: 503, code: 'gateway-unavailable', outcome: 'unknown' }),
-      )
+      run.history.calls.push(aCall({ begunAt: 8_000, status: 502, code: 'bad-gateway', outcome: 'unknown' }))
     },
-    { recovery: /without any fault: order at 0.2 s failed \(order: 502 bad-gateway\)/ },
+    { recovery: /before any fault: order at 8.0 s failed \(order: 502 bad-gateway\)/ },
+  ],
+  [
+    'a failure before the first fault',
+    (run) => run.history.calls.push(aCall({ action: 'pay', begunAt: 200, ...NO_GATEWAY })),
+    { recovery: /before any fault: pay at 0.2 s failed \(pay: 503 gateway-unavailable\)/ },
+  ],
+  [
+    'a call that was turned away before the first fault',
+    (run) => {
+      const late = { begunAt: 100, ms: 300, status: 503, code: 'database-unavailable', outcome: 'refused' } as const
+      run.history.calls.push(aCall(late))
+    },
+    { recovery: /before any fault: order at 0.1 s failed \(order: 503 database-unavailable\)/ },
   ],
   [
     'a call that a restart in order has cut off',
@@ -511,6 +528,21 @@ test.each(violations)('%s is named', async (_what, plant, found) => {
   const broken = await brokenIn(run)
   expect(Object.keys(broken).sort()).toEqual(Object.keys(found).sort())
   for (const [name, words] of Object.entries(found)) expect(broken[name]).toMatch(words)
+})
+
+test('where more time is allowed, what was late is forgiven and nothing else', async () => {
+  const late = [
+    'a call that took too long',
+    'a recovery that took too long',
+    'a call that was turned away before the first fault',
+  ]
+  for (const [what, plant, found] of violations) {
+    const run = aRun()
+    plant(run)
+    run.allowed = { callMs: 15_000, recoveryMs: 15_000, refusalMs: 200 }
+    const broken = Object.keys(await brokenIn(run)).sort()
+    expect([what, broken]).toEqual([what, late.includes(what) ? [] : Object.keys(found).sort()])
+  }
 })
 
 test('every promise has a violation planted against it', async () => {

@@ -4,6 +4,16 @@ import type { Staged } from '../faults'
 import type { History } from '../history'
 import type { Exit } from '../watch'
 
+/** What time may be taken: what the shop promises, or more on a machine that is busy with other things. */
+export type Allowed = {
+  /** By a call. */
+  callMs: number
+  /** From the end of a fault until everything is served again. */
+  recoveryMs: number
+  /** Before the first fault, by whoever is turned away and not sooner: each step of a call has a bound, which a slow machine reaches. */
+  refusalMs: number
+}
+
 /** All that is known when a run is over. Whether the promises held is a matter of this and of nothing else. */
 export type Evidence = {
   history: History
@@ -16,8 +26,7 @@ export type Evidence = {
   endedAt: number
   readAt: number
   began: number
-  /** Within this time after the end of a fault everything has to be served again. */
-  recoveryMs: number
+  allowed: Allowed
   /** How long an order that is not paid is held. */
   holdMs: number
 }
