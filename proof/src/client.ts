@@ -39,10 +39,10 @@ export type Call = {
   /** Idempotency-Key */
   key?: string
   timeoutMs?: number
-  /** For how long a 429 or 503 is answered by waiting for what Retry-After says and calling again; 0: not at all. */
+  /** For how long a 429, 502, 503 or 504 is answered by waiting for what Retry-After says and calling again; 0: not at all. */
   patienceMs?: number
   /**
-   * A 429 had no effect, a 503 may have had one: it is called again when the method or a key makes that safe (RFC 9110
+   * A 429 had no effect, the others may have had one: it is called again when the method or a key makes that safe (RFC 9110
    * §9.2.2), or when this says so.
    */
   repeatable?: boolean
@@ -117,7 +117,7 @@ export function openClient(options: ClientOptions): Client {
     const answer = await answerOf(sent)
     clearTimeout(timer)
     if (answer.status === 429) counts.limited++
-    if (answer.status === 503) counts.unavailable++
+    if (isBusy(answer) && answer.status !== 429) counts.unavailable++
     if (answer.status === 0) counts.lost++
     return answer
   }
@@ -256,11 +256,11 @@ function outcomeOf(status: number, code: string | undefined): Outcome {
 }
 
 /** Neither a right answer nor a wrong one: the shop asks to be called again later. */
-export const isBusy = ({ status }: Pick<Answer, 'status'>): boolean => status === 429 || status === 503
+export const isBusy = ({ status }: Pick<Answer, 'status'>): boolean => [429, 502, 503, 504].includes(status)
 
-const mayRepeat = (method: string, call: Call, { status }: Answer): boolean =>
-  status === 429 ||
-  (status === 503 && (call.repeatable ?? (call.key !== undefined || ['GET', 'HEAD', 'PUT', 'DELETE'].includes(method))))
+const mayRepeat = (method: string, call: Call, answer: Answer): boolean =>
+  answer.status === 429 ||
+  (isBusy(answer) && (call.repeatable ?? (call.key !== undefined || ['GET', 'HEAD', 'PUT', 'DELETE'].includes(method))))
 
 /** RFC 9110 §10.2.3: seconds or a date. Undefined when the answer does not say. */
 export function retryAfterMs({ headers }: Pick<Answer, 'headers'>): number | undefined {

@@ -48,8 +48,8 @@ class WrongAnswer extends Error {
 export const newKey = (): string => randomBytes(12).toString('hex')
 
 /**
- * The calls of a shop by their names. Waits are the client's business; an answer that is still 429 or 503 after all of its
- * patience is Undecided, and never an answer.
+ * The calls of a shop by their names. Waits are the client's business; an answer that is still 429, 502, 503 or 504 after all of
+ * its patience is Undecided, and never an answer.
  */
 export function shopAt(client: Client) {
   const decided = <Body>(answer: Answer<Body>): Answer<Body> => {

@@ -110,7 +110,7 @@ test('no answer, half an answer and a late answer are unknown', async () => {
   expect(client.counts).toEqual({ calls: 3, limited: 0, unavailable: 0, lost: 3 })
 })
 
-test.each([429, 503])('%d is waited out as long as Retry-After says', async (status) => {
+test.each([429, 502, 503, 504])('%d is waited out as long as Retry-After says', async (status) => {
   answers = [answer(status, {}, { 'retry-after': '1' }), answer(200)]
   const begun = performance.now()
   expect((await client.call('GET', '/')).status).toBe(200)
@@ -140,10 +140,11 @@ test.each<[string, Call, number]>([
   ['DELETE', {}, 200],
   ['GET', {}, 200],
   ['GET', { repeatable: false }, 503],
-])('after a 503, which may hide an effect, %s %j ends with %d', async (method, call, status) => {
-  answers = [answer(503, {}, { 'retry-after': '0' }), answer(200)]
+])('after a 503, which may hide an effect like a 502 or 504, %s %j ends with %d', async (method, call, status) => {
+  answers = [503, 502, 504].flatMap((each) => [answer(each, {}, { 'retry-after': '0' })])
+  answers.push(answer(200))
   const made = await client.call(method, '/', call)
-  expect([made.status, made.tries]).toEqual([status, status === 200 ? 2 : 1])
+  expect([made.status, made.tries]).toEqual([status, status === 200 ? 4 : 1])
 })
 
 test('calls made together are whole in the same moment: none of them before the last one is on its way', async () => {

@@ -341,6 +341,26 @@ describe('over bare sockets', () => {
     )
   })
 
+  test('a client as any other waits for a limit, and tells when it is sent away for anything else', async () => {
+    const statuses = [429, 503]
+    const client = await clientOf(
+      createServer((request, response) =>
+        response
+          .writeHead(statuses.shift() ?? 200, {
+            'X-Request-Id': request.headers['x-request-id'],
+            'Content-Type': 'application/json',
+            'Retry-After': '0',
+          })
+          .end('[]'),
+      ),
+    )
+    const bystander = standBy(client, document, '/teas')
+    while (client.counts.calls < 4) await new Promise((resolve) => setImmediate(resolve))
+    const { faults } = await bystander.end()
+    expect(faults).toContain('GET /teas was answered 503')
+    expect(faults.join()).not.toContain('429')
+  })
+
   test('a client as any other tells when it gets what is not its own', async () => {
     let n = 0
     const client = await clientOf(

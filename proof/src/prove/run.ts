@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { NoStart, openAccounts, type Accounts, type Party } from '../accounts'
 import { openClient, type Client, type Counts } from '../client'
 import { randomFrom } from '../random'
@@ -33,7 +32,7 @@ export type Progress = {
 }
 const unwatched: Progress = { opened: () => undefined, begin: () => undefined, end: () => undefined }
 
-/** How long one call puts up with 429 and 503 before its promise is undecided. */
+/** How long one call puts up with a shop that is busy or restarting before its promise is undecided. */
 const PATIENCE_MS = 120_000
 const OWN_SELLERS = 2
 
@@ -51,10 +50,10 @@ export async function prove(
   const startedAt = new Date().toISOString()
   const client = openClient({ url, patienceMs: PATIENCE_MS })
   try {
-    const aborted = once(signal, 'abort').then(() => signal.throwIfAborted())
-    aborted.catch(() => undefined) // when nobody waits for anything
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     const unlessAborted = async <T>(work: Promise<T>): Promise<T> => {
       await Promise.race([work, aborted])
+      signal.throwIfAborted() // work that ended because of it has found nothing out
       return work
     }
     await unlessAborted(reach(client))
