@@ -13,7 +13,12 @@ export type Books = {
   /** What the payment gateway has in its own books. */
   charges: Charge[]
   /** What buyers and sellers see: orders by id, units by product id, the sum of the ledger by product id. */
-  shown: { orders: ShownOrder[]; products: { id: string; available: number; ledger: number }[] }
+  shown: {
+    orders: ShownOrder[]
+    products: { id: string; available: number; ledger: number }[]
+    /** What was answered where something could not be read. */
+    unread: string[]
+  }
 }
 export type StoredOrder = {
   id: string
@@ -78,21 +83,28 @@ export async function readShown(
   client: Client,
   { buyers, products }: { buyers: readonly Party[]; products: readonly { id: string; seller: Party }[] },
 ): Promise<Books['shown']> {
-  const orders: ShownOrder[] = []
-  for (const buyer of buyers) {
+  const shown: Books['shown'] = { orders: [], products: [], unread: [] }
+  const keepUnread = (error: unknown) => {
+    if (!(error instanceof Unread)) throw error
+    shown.unread.push(error.message)
+  }
+  const readOrders = async (buyer: Party) => {
     type Item = Omit<ShownOrder, 'buyerId'>
     for (const { id, status, paymentStatus, totalCents } of await all<Item>(client, '/orders', buyer))
-      orders.push({ id, buyerId: buyer.id, status, paymentStatus, totalCents })
+      shown.orders.push({ id, buyerId: buyer.id, status, paymentStatus, totalCents })
   }
-  const shown: Books['shown']['products'] = []
-  for (const { id, seller } of products) {
+  const readProduct = async (id: string, seller: Party) => {
     const movements = await all<{ delta: number }>(client, `/products/${id}/stock/movements`, seller)
     const ledger = movements.reduce((sum, { delta }) => sum + delta, 0)
     const { available } = await get<{ available: number }>(client, `/products/${id}`, seller)
-    shown.push({ id, available, ledger })
+    shown.products.push({ id, available, ledger })
   }
-  return { orders, products: shown }
+  for (const buyer of buyers) await readOrders(buyer).catch(keepUnread)
+  for (const { id, seller } of products) await readProduct(id, seller).catch(keepUnread)
+  return shown
 }
+
+class Unread extends Error {}
 
 /** Of the gateway's own address: Nginx lets nobody through to it. */
 export const readCharges = (gateway: Client): Promise<Charge[]> => all<Charge>(gateway, '/charges')
@@ -111,6 +123,6 @@ async function all<Item>(client: Client, path: string, as?: Party): Promise<Item
 async function get<Body>(client: Client, path: string, as?: Party): Promise<Body> {
   const { status, body, text } = await client.call<Body>('GET', path, { as, patienceMs: 10_000 })
   if (status !== 200 || body === undefined)
-    throw new Error(`GET ${path} answered ${status} in the quiet: ${text.slice(0, 300)}`)
+    throw new Unread(`GET ${path} answered ${status} in the quiet: ${text.slice(0, 300)}`)
   return body
 }

@@ -125,6 +125,7 @@ function aRun(): Run {
           { id: LAMP, available: 12, ledger: 12 },
           { id: MUG, available: 18, ledger: 18 },
         ],
+        unread: [],
       },
     },
     faults: [
@@ -359,6 +360,11 @@ const violations: [what: string, plant: (run: Run) => void, found: Record<string
     'a list that leaves an order out',
     (run) => (run.books.shown.orders = run.books.shown.orders.filter(({ id }) => id !== 'id-of-one')),
     { shown: /order id-of-one as its buyer sees it/ },
+  ],
+  [
+    'a product that cannot be read',
+    (run) => run.books.shown.unread.push('GET /products/product-lamp answered 500'),
+    { shown: /GET \/products\/product-lamp answered 500/ },
   ],
   [
     'a call that took too long',

@@ -189,6 +189,7 @@ export const STOCK: readonly Promised[] = [
     promise: 'what the calls show in the end is what the database holds',
     look: (tally, { books }) => {
       const shown = new Map(books.shown.orders.map((order) => [order.id, order]))
+      for (const answer of books.shown.unread) tally.that(false, answer)
       tally.equal(books.shown.orders.length, shown.size, 'orders that the lists show, each once')
       for (const { id, buyerId, status, paymentStatus, totalCents } of books.orders)
         tally.equal(
