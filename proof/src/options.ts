@@ -50,6 +50,17 @@ export function names<Name extends string>(name: string, text: string, known: re
   })
 }
 
+/** Names for a usage text, on lines that begin at the same column. */
+export function inLines(names: readonly string[], column: number): string {
+  const lines = ['']
+  for (const name of names) {
+    const line = [lines.at(-1), name].filter(Boolean).join(', ')
+    if (line.length <= 90) lines[lines.length - 1] = line
+    else lines.push(name)
+  }
+  return lines.join(`,\n${' '.repeat(column)}`)
+}
+
 /** `name:password` */
 export function credentials(name: string, text: string): Credentials {
   const [, username, password] = /^([^:]+):(.+)$/s.exec(text) ?? []

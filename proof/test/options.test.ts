@@ -1,4 +1,4 @@
-import { names, readArguments, seconds, seedOption, urlOption, wholeNumber, WrongOption } from '../src/options'
+import { inLines, names, readArguments, seconds, seedOption, urlOption, wholeNumber, WrongOption } from '../src/options'
 
 test.each([
   ['45', 45],
@@ -37,4 +37,10 @@ test('what is understood comes back', () => {
 test('a seed that is not given is drawn', () => {
   expect(seedOption('given')).toBe('given')
   expect(seedOption(undefined)).not.toBe(seedOption(undefined))
+})
+
+test('names for a usage text begin at one column, and no line is too long', () => {
+  expect(inLines(['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)], 2)).toBe(
+    `${'a'.repeat(40)}, ${'b'.repeat(40)},\n  ${'c'.repeat(40)}`,
+  )
 })

@@ -1,4 +1,4 @@
-import { names, readArguments, seedOption, wholeNumber } from '../options'
+import { inLines, names, readArguments, seedOption, wholeNumber } from '../options'
 import { FAULT_KINDS, PACES, type FaultKind } from './plan'
 import type { ChaosOptions } from './run'
 
@@ -6,7 +6,7 @@ export const USAGE = `npm run chaos -- [options]
   --minutes n       how long (10); --seconds n for less
   --seed text       repeats the faults, and what the clients decide (drawn and printed)
   --faults a,b      some kinds of fault, or none for load alone:
-${wrapped(FAULT_KINDS)}
+                    ${inLines(FAULT_KINDS, 20)}
   --pace name       steady, or brisk: short faults in quick succession (steady)
   --buyers n        at the same time (12)
   --plan            tells which faults the seed stands for, and does nothing
@@ -15,16 +15,6 @@ ${wrapped(FAULT_KINDS)}
 
 It starts the shop on scratch data, lets clients at it, does to it what happens to shops, and judges what is left. Exit status: 0
 when all promises held, 1 when one did not or could not be looked at, 2 when the options are wrong.`
-
-function wrapped(kinds: readonly string[]): string {
-  const lines = ['']
-  for (const kind of kinds) {
-    const last = lines.at(-1) ?? ''
-    if (last.length + kind.length < 90) lines[lines.length - 1] = `${last}${last && ', '}${kind}`
-    else lines.push(kind)
-  }
-  return lines.map((line) => `                    ${line}`).join(',\n')
-}
 
 export type Options = Omit<ChaosOptions, 'say' | 'show' | 'signal'> & { plan: boolean; json: boolean }
 

@@ -1,5 +1,15 @@
 import type { Credentials } from '../accounts'
-import { credentials, names, readArguments, seconds, seedOption, urlOption, wholeNumber, WrongOption } from '../options'
+import {
+  credentials,
+  inLines,
+  names,
+  readArguments,
+  seconds,
+  seedOption,
+  urlOption,
+  wholeNumber,
+  WrongOption,
+} from '../options'
 import { PROMISES } from './promises'
 
 export type Options = {
@@ -23,7 +33,11 @@ export const USAGE = `npm run prove -- [options]
   --size n           buyers, and calls made at once (16)
   --duration time    repeats all of it with other inputs until then: 45s, 10m, 1h (once)
   --seed text        repeats the inputs of an earlier run (drawn and printed)
-  --only a,b         some of the promises: ${wrapped(PROMISES.map(({ name }) => name))}
+  --only a,b         some of the promises:
+                     ${inLines(
+                       PROMISES.map(({ name }) => name),
+                       21,
+                     )}
   --buyer name:password, --seller name:password
                      accounts to use instead of opening some; as often as there are any
   --demo             the accounts of the demo data, ${DEMO.buyers[0]} and ${DEMO.sellers[0]}
@@ -32,16 +46,6 @@ export const USAGE = `npm run prove -- [options]
 It needs nothing but the address: it opens accounts, lists products, and takes them off sale at the end; the accounts, orders and
 products stay, so it is nothing for a shop with real customers. Exit status: 0 when all promises held, 1 when one did not or could
 not be looked at to the end, 2 when the options are wrong or the shop cannot be reached or used, 130 when it was interrupted.`
-
-function wrapped(words: readonly string[]): string {
-  const lines: string[] = []
-  for (const word of words) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + word.length < 90) lines[lines.length - 1] = `${last}, ${word}`
-    else lines.push(word)
-  }
-  return lines.join(',\n                     ')
-}
 
 export function optionsFrom(args: readonly string[]): Options | 'help' {
   const values = readArguments(args, {
