@@ -152,7 +152,7 @@ export function readmeSection(results: Results): string {
     '',
     ...searchLines(results),
     ...markdown(
-      ['ratio, in the same rounds', 'median', 'rounds'],
+      ['ratio, round by round', 'median', 'rounds'],
       verdicts.map(({ title, value, spread: each }) => [title, number(value), range(each)]),
     ),
     '',
