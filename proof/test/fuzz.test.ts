@@ -298,6 +298,16 @@ test('a seed repeats its requests', async () => {
   expect(await requestsOf()).toEqual(await requestsOf())
 })
 
+test('who interrupts it is told what was found until then', async () => {
+  const enough = new AbortController()
+  const client = await clientOf(openShop(['an unknown field', 'a number that is too large']))
+  const progress = (text: string) => void (/^75 of /.test(text) && enough.abort())
+  const { rows } = await fuzz({ client, document, callers, seed: 'tea', cases: CASES, progress, signal: enough.signal })
+  expect(rows.map(({ operation }) => operation)).toEqual(['listTeas', 'addTea', 'readTea'])
+  expect(rows.filter(({ cases }) => cases < 75 || cases > 100)).toEqual([])
+  expect(rows.flatMap(({ findings }) => findings).length).toBeGreaterThan(0)
+})
+
 test('of a shop that stays busy nothing is found out: the command says so, and ends with 2', async () => {
   const { url } = await clientOf(
     createServer((request, response) => {

@@ -25,6 +25,8 @@ export type FuzzOptions = {
   /** Told what the callers' accounts are, before anything is sent. */
   teach?: (known: Knowledge) => void
   progress?: (text: string) => void
+  /** Aborted: no more is begun, and what was found until then is told. */
+  signal?: AbortSignal | undefined
 }
 
 export type Fuzzed = {
@@ -46,7 +48,7 @@ const EFFECT = 'a refused call had an effect'
 type Work = { operation: Operation; sweep: readonly Case[]; arbitrary: fc.Arbitrary<Case>; seed: number; row: Row }
 
 export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
-  const { client, document, callers, seed, only, secrets = () => [], progress = () => undefined } = options
+  const { client, document, callers, seed, only, secrets = () => [], progress = () => undefined, signal } = options
   const resolve = <T>(node: unknown) => resolveIn<T>(document, node)
   const operations = operationsOf(document)
   const known = openKnowledge(operations, resolve)
@@ -93,6 +95,7 @@ export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
   })
   for (const round of [1, 2])
     for (const work of works) {
+      if (signal?.aborted) break
       progress(`getting to know the shop: ${work.operation.id}`)
       const plain = {
         ...work,
@@ -107,13 +110,14 @@ export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
   const most = Math.max(...cases.map(({ length }) => length))
   for (let from = 0; from < most; from += AT_ONCE)
     for (const [i, work] of chosen.entries()) {
+      if (signal?.aborted) break
       const found = works.reduce((sum, { row }) => sum + row.findings.length, 0)
       progress(`${from} of ${most} cases, ${client.counts.calls} calls, ${found} found: ${work.operation.id}`)
       const some = (cases[i] ?? []).slice(from, from + AT_ONCE)
       if (some.length > 0) await runAndReplay(work, from, some)
     }
   const rows = (only ? chosen : works).map(({ row }) => row)
-  if (!only) rows.push(await callNeighbours(client, document, callers, known))
+  if (!only && !signal?.aborted) rows.push(await callNeighbours(client, document, callers, known))
   return { rows, served: trials.served, watch }
 }
 

@@ -1,5 +1,5 @@
 import { NoStart } from '../accounts'
-import { WrongOption } from '../options'
+import { INTERRUPTED, interruption, WrongOption } from '../options'
 import { progressOn, Undecided } from '../report'
 import { optionsFrom, USAGE } from './options'
 import { run } from './run'
@@ -13,7 +13,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const { show, say, clear } = progressOn(process.stderr)
   say(`Fuzzing ${options.url} with --seed ${options.seed} --cases ${options.cases}`)
-  const report = await run(options, show).finally(clear)
+  const signal = interruption()
+  const report = await run(options, show, signal).finally(clear)
   if (options.json)
     console.log(
       JSON.stringify(
@@ -23,7 +24,9 @@ async function main(args: readonly string[]): Promise<number> {
       ),
     )
   else console.log(`\n${findingsText(report)}${summary(report)}`)
-  return findingsIn(report) === 0 ? 0 : 1
+  if (signal.aborted) console.error('Interrupted: that was not all.')
+  if (findingsIn(report) > 0) return 1
+  return signal.aborted ? INTERRUPTED : 0
 }
 
 main(process.argv.slice(2)).then(

@@ -12,7 +12,8 @@ export const USAGE = `npm run fuzz -- [options]
   --json             the result as JSON on stdout; progress goes to stderr (npm run --silent fuzz -- --json)
 
 It needs nothing but the address, and writes to whatever it can: use a shop whose data may go. Exit status: 0 when nothing was
-found, 1 when something was, 2 when the options are wrong or the shop cannot be reached or used.`
+found, 1 when something was, 2 when the options are wrong or the shop cannot be reached or used, 130 when it was interrupted
+before anything was found.`
 
 export const SOCKETS = 'sockets'
 

@@ -25,8 +25,8 @@ export type Report = {
 const PATIENCE_MS = 120_000
 const CONNECTIONS = 32
 
-/** Everything that is asked for, on one shop. */
-export async function run(options: Options, progress: (text: string) => void): Promise<Report> {
+/** Everything that is asked for, on one shop; what was found until then when `signal` is aborted. */
+export async function run(options: Options, progress: (text: string) => void, signal?: AbortSignal): Promise<Report> {
   const { url, seed, only } = options
   const begun = performance.now()
   const patient = openClient({ url, connections: CONNECTIONS, patienceMs: PATIENCE_MS })
@@ -42,8 +42,8 @@ export async function run(options: Options, progress: (text: string) => void): P
       `secret-${randomBytes(12).toString('hex')}`,
       options.admin,
     )
-    const fuzzed = await fuzz({ ...options, ...people, client, document, progress })
-    const wantsSockets = only?.includes(SOCKETS) ?? true
+    const fuzzed = await fuzz({ ...options, ...people, client, document, progress, signal })
+    const wantsSockets = !signal?.aborted && (only?.includes(SOCKETS) ?? true)
     const sockets = wantsSockets
       ? await probeSockets({ ...fuzzed, client, document, slowClients: options.slow, progress })
       : undefined
