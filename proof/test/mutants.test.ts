@@ -12,9 +12,15 @@ const STOCK = `export const taken = (available: number, wanted: number): number 
   return available - wanted
 }
 `
-const SUITE = `import { taken } from '@toy/stock/stock'
+// The second one leaves a server behind when it fails, as tests do.
+const SUITE = `import { createServer } from 'node:http'
+import { taken } from '@toy/stock/stock'
 test('what is there can be taken', () => expect(taken(2, 1)).toBe(1))
-test('what is not there cannot', () => expect(() => taken(1, 2)).toThrow('short'))
+test('what is not there cannot', () => {
+  const server = createServer().listen(0)
+  expect(() => taken(1, 2)).toThrow('short')
+  server.close()
+})
 `
 const FILES = {
   'package.json': '{}',
@@ -23,7 +29,7 @@ const FILES = {
       strict: true,
       noEmit: true,
       skipLibCheck: true,
-      types: ['jest'],
+      types: ['jest', 'node'],
       paths: { '@toy/stock/*': ['./stock/src/*.ts'] },
     },
     include: ['stock'],

@@ -111,9 +111,15 @@ export async function runSuites(
   const outputFile = join(scratch, '.jest.json')
   rmSync(outputFile, { force: true })
   const jest = join(scratch, 'node_modules', 'jest', 'bin', 'jest.js')
-  const output = [`--outputFile=${outputFile}`, `--cacheDirectory=${join(scratch, '.jest-cache')}`, '--json']
+  // Forced: a test that fails may leave a server behind, for which jest would wait for ever.
+  const jestOptions = [
+    '--forceExit',
+    '--json',
+    `--outputFile=${outputFile}`,
+    `--cacheDirectory=${join(scratch, '.jest-cache')}`,
+  ]
   // It fails when a test does, which is what we are here for.
-  const words = await runTool(process.execPath, [jest, ...output, '--runTestsByPath', ...suites], {
+  const words = await runTool(process.execPath, [jest, ...jestOptions, '--runTestsByPath', ...suites], {
     cwd: scratch,
     env: { ...process.env, ...env },
     signal,
