@@ -1,7 +1,8 @@
 import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import { expectProblem, rawAnswer, send, sendRaw } from './answers'
-import { freePort, startShop, until } from './nginx'
+import { freePorts } from '../../scripts/src/ports'
+import { startShop, until } from './nginx'
 import { startUpstream, type Upstream } from './upstream'
 
 const seconds = async <T>(work: Promise<T>): Promise<[number, T]> => {
@@ -153,7 +154,7 @@ describe('a service that dies', () => {
   })
 
   test('takes nothing else along, and is served again as soon as it is back', async () => {
-    const port = await freePort()
+    const [port = 0] = await freePorts(1)
     const shop = await startShop({ ORDERS_UPSTREAM: `127.0.0.1:${port}` })
     expectProblem(await send(shop.nginx.port, '/orders', { method: 'POST', body: '{}' }), 502, 'bad-gateway', '/orders')
     for (const path of ['/users', '/products', '/docs/']) expect((await send(shop.nginx.port, path)).status).toBe(200)

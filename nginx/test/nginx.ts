@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { freePorts } from '../../scripts/src/ports'
 import { findTool, NGINX } from '../../scripts/src/tools'
 import { startUpstream, type Upstream } from './upstream'
 
@@ -41,14 +41,6 @@ export async function until(
   }
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((listening) => server.once('listening', listening))
-  const { port } = server.address() as AddressInfo
-  await new Promise((closed) => server.close(closed))
-  return port
-}
-
 /** A line of the access log. */
 export type LogLine = { requestId: string; method: string; path: string; status: number; [field: string]: unknown }
 
@@ -78,7 +70,7 @@ async function startNginx(variables: Record<string, string> = {}): Promise<Nginx
   const cacheDir = mkdtempSync(join(tmpdir(), 'shop-nginx-cache-'))
   chmodSync(cacheDir, 0o711) // workers of a master that runs as root are another user
   folders.add(cacheDir)
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const base = {
     NGINX_RUNTIME_DIR: runtimeDir,
     NGINX_CACHE_DIR: join(cacheDir, 'cache'),

@@ -13,8 +13,7 @@ const STOCK = `export const taken = (available: number, wanted: number): number 
 }
 `
 // The second one leaves a server behind when it fails, as tests do.
-const SUITE = `import { createServer } from 'node:http'
-import { taken } from '@toy/stock/stock'
+const SUITE = `import { taken } from '@toy/stock/stock'; import { createServer } from 'node:http'
 test('what is there can be taken', () => expect(taken(2, 1)).toBe(1))
 test('what is not there cannot', () => {
   const server = createServer().listen(0)

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { createServer, connect, type Server } from 'node:net'
 import { once } from 'node:events'
 import { UserError } from './terminal'
@@ -70,10 +71,27 @@ async function listen(host: string, port: number): Promise<Server> {
   return server
 }
 
+/**
+ * From here ports of servers are drawn. Those that the system itself gives to connections lie above (Linux from 32768, macOS from
+ * 49152): one of them could be gone again before its server has started.
+ */
+const DRAWN_FROM = { first: 15_000, last: 32_000 }
+const DRAWS = 100
+
 /** Free ports, all different because they are held together until the last one is known. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen('127.0.0.1', 0)))
+  const servers = await Promise.all(Array.from({ length: count }, listenSomewhere))
   const ports = servers.map((server) => (server.address() as { port: number }).port)
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   return ports
+}
+
+async function listenSomewhere(): Promise<Server> {
+  for (let draw = 1; ; draw++) {
+    try {
+      return await listen('127.0.0.1', randomInt(DRAWN_FROM.first, DRAWN_FROM.last))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || draw === DRAWS) throw error
+    }
+  }
 }

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { transform } from '@swc/core'
 import pg from 'pg'
+import { freePorts } from '../../scripts/src/ports'
 import { startPostgres } from '../../scripts/src/postgres'
 import { removeCluster } from '../../scripts/src/postgres-home'
 import { openWire } from '../../proof/src/chaos/wire'
@@ -93,7 +93,7 @@ test('a wrong password fails at once and is not shown', async () => {
 })
 
 test('it waits for Postgres, makes everything, lets the roles in, and has nothing to do the second time', async () => {
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const url = new URL(server.ownerUrl)
   url.port = String(port)
   const run = start({ DATABASE_URL: url.href, ...passwords })
@@ -124,12 +124,3 @@ test('it waits for Postgres, makes everything, lets the roles in, and has nothin
   expect(await again.exitCode).toBe(0)
   expect(again.output().match(/up to date/g)).toHaveLength(3)
 })
-
-async function freePort(): Promise<number> {
-  const probe = net.createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as net.AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
