@@ -152,8 +152,13 @@ export function readmeSection(results: Results): string {
     '',
     ...searchLines(results),
     ...markdown(
-      ['ratio, round by round', 'median', 'rounds'],
-      verdicts.map(({ title, value, spread: each }) => [title, number(value), range(each)]),
+      ['ratio, round by round', 'median', 'rounds', 'wanted'],
+      verdicts.map(({ title, value, spread: each, wanted = '', holds }) => [
+        title,
+        number(value),
+        range(each),
+        holds === false ? `${wanted}, missed` : wanted,
+      ]),
     ),
     '',
     `Growth is from ${number(settings.growth.small)} to ${number(settings.growth.large)} orders. All figures are in [latest.json](bench/results/latest.json).`,

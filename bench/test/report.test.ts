@@ -76,6 +76,12 @@ test('of searches alone the slowest kind counts, round by round', () => {
   expect(readmeSection(results)).not.toContain('searches')
 })
 
+test('the README says what was wanted, and what was missed', () => {
+  const section = readmeSection(results)
+  expect(section).toContain('| hot, 64 clients: orders/s ÷ pgbench | 5 | 4–10 | ≥ 4 |')
+  expect(section).toContain('| hot, 64 clients: p99 ÷ p50 | 6 | 6–6 | ≤ 5, missed |')
+})
+
 test('wrk’s last line counts; without it the run is an error', () => {
   const output =
     'Running 2s test @ http://127.0.0.1:8080\n\n{"requests":3000,"microseconds":2000000,"p50":1500,"p99":9250,"refused":7,"broken":1}\n'
