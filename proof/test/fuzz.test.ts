@@ -5,9 +5,12 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { openClient, type Client } from '../src/client'
-import type { Contract } from '../src/contract'
+import { resolve as resolveIn, type Contract } from '../src/contract'
 import { standBy } from '../src/fuzz/bystander'
 import { fuzz } from '../src/fuzz/fuzz'
+import { judgeOf } from '../src/fuzz/judge'
+import { operationsOf } from '../src/fuzz/operations'
+import { pathOf } from '../src/fuzz/requests'
 import { probeSockets } from '../src/fuzz/sockets'
 
 // A shop with one shelf of tea, which keeps its contract as long as no fault is planted.
@@ -279,6 +282,24 @@ test.each(PLANTED.map((faults) => [Object.keys(faults).join(', '), faults] as co
     }
   },
 )
+
+test('what is put twice in the place of one parameter of a path is one value there, good or bad', () => {
+  const operations = operationsOf(document)
+  const { objectionsTo } = judgeOf(document, operations, (node) => resolveIn(document, node))
+  const operation = operations.find(({ id }) => id === 'readTea')!
+  const objections = (...texts: string[]) => {
+    const fields = { fields: texts.map((text) => ['id', text] as const) }
+    const request = { operation, caller: callers[0]!, method: 'GET', headers: [], body: undefined, badToken: false }
+    return objectionsTo({
+      ...request,
+      target: pathOf(operation, fields),
+      values: { path: fields, query: { fields: [] } },
+    })
+  }
+  expect(objections('12', '')).toEqual([])
+  expect(objections('1', '2')).toEqual([])
+  expect(objections('12', 'x')).toEqual([expect.stringMatching(/^path parameter id: /)])
+})
 
 test('what shows a fault is made as small as it can be', async () => {
   const { rows } = await fuzzed(openShop(['a fault at NUL']))

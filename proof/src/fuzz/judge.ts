@@ -1,8 +1,8 @@
 import { bodyChecker, contractOf, type Contract } from '../contract'
 import type { Answer } from '../client'
-import { plainText, type Fields } from './nodes'
+import { plainText, type Field, type Fields } from './nodes'
 import { codesOf, type Operation, type Parameter } from './operations'
-import { admits, type Request } from './requests'
+import { admits, textsInPath, type Request } from './requests'
 import type { Complaint } from './findings'
 import { leaksIn } from './leaks'
 import type { Resolve, Schema } from './values'
@@ -56,8 +56,12 @@ export function judgeOf(document: Contract, operations: readonly Operation[], re
       return known === undefined ? [] : [[known, value.replace(/^[\t ]+|[\t ]+$/g, '')] as const]
     })
     const once = given.filter(([name]) => given.filter(([other]) => other === name).length === 1) // repeated ones are one list
+    const inPath = operation.parameters.flatMap(({ in: part, name }): Field[] => {
+      const texts = part === 'path' ? textsInPath(values.path, name) : []
+      return texts.length > 0 ? [[name, texts.join('')]] : []
+    })
     return [
-      ...found('path', values.path),
+      ...found('path', { fields: inPath }),
       ...found('query', values.query),
       ...found('header', { fields: once }).filter((objection) => !objection.endsWith('is missing')),
       ...values.query.fields

@@ -182,12 +182,11 @@ const escaped = (text: string): string =>
 
 /** Where a value is missing its segment is empty, and where there are two they are one. */
 export const pathOf = (operation: Operation, { fields }: Fields): string =>
-  operation.path.replace(/\{(\w+)\}/g, (_, name: string) =>
-    fields
-      .filter(([each]) => each === name || each === '')
-      .map(([, value]) => escaped(plainText(value)))
-      .join(''),
-  )
+  operation.path.replace(/\{(\w+)\}/g, (_, name: string) => textsInPath({ fields }, name).map(escaped).join(''))
+
+/** What stands in the place of a path's parameter, one behind the other: a path cannot repeat one, as a query can. */
+export const textsInPath = ({ fields }: Fields, name: string): string[] =>
+  fields.filter(([each]) => each === name || each === '').map(([, value]) => plainText(value))
 
 export const queryOf = ({ fields }: Fields): string =>
   fields.length === 0

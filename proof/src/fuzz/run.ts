@@ -43,11 +43,13 @@ export async function run(options: Options, progress: (text: string) => void, si
       options.admin,
     )
     const fuzzed = await fuzz({ ...options, ...people, client, document, progress, signal })
+    const logins = people.loginLines(url, tokenPathOf(document))
     const wantsSockets = !signal?.aborted && (only?.includes(SOCKETS) ?? true)
+    // An account that was spoilt on the way, and is replaced when its token ends, would read something else before than after.
+    if (wantsSockets) await Promise.all(people.callers.map((caller) => caller.renew()))
     const sockets = wantsSockets
       ? await probeSockets({ ...fuzzed, client, document, slowClients: options.slow, progress })
       : undefined
-    const logins = people.loginLines(url, tokenPathOf(document))
     return {
       url,
       seed,
