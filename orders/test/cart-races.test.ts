@@ -50,6 +50,28 @@ describe.each([
     expect([...winners].sort()).toEqual([0, 1])
   }, 60_000)
 
+  test('a checkout that finds no cart leaves alone the one that is begun meanwhile: another checkout may have it', async () => {
+    const [buyer, { id }] = [aCaller(shop.calls), await shop.addProduct({ available: 5 })]
+    const cart = await shop.owner.connect()
+    await cart.query('begin; lock table orders.cart_items in access exclusive mode')
+    let answered = false
+    const checkout = buyer.checkout().then((answer) => {
+      answered = true
+      return answer
+    })
+    await Promise.race([checkout, untilQueued(shop.owner, 1, () => answered)])
+    await cart.query('insert into orders.carts (buyer_id) values ($1)', [buyer.id])
+    await cart.query(
+      'insert into orders.cart_items (buyer_id, product_id, quantity, seen_price_cents) values ($1, $2, 1, 100)',
+      [buyer.id, id],
+    )
+    await cart.query('commit')
+    cart.release()
+    expect((await checkout).body).toMatchObject({ code: 'cart-empty' })
+    expect(await cartLines(buyer)).toEqual([1])
+    expect(await shop.available(id)).toBe(5)
+  })
+
   // What the order and the cart may hold in the end: the change came after the checkout, or before it.
   test.each([
     { name: 'another quantity', after: [[1], [5]], before: [[5], []] },

@@ -98,9 +98,10 @@ async function place(tx: pg.PoolClient, placement: Placement): Promise<Result<Pl
   return ok({ repeated: false, order, receipt })
 }
 
+/** The lines of the buyer's cart. Who has none yet may get one at this moment: it was not locked, so it is not read. */
 async function lockCart(tx: pg.PoolClient, buyerId: string): Promise<readonly RequestedLine[]> {
-  await lockCarts(tx, [buyerId])
-  return (await linesInCarts(tx, [buyerId])).get(buyerId) ?? []
+  const locked = await lockCarts(tx, [buyerId])
+  return locked.has(buyerId) ? ((await linesInCarts(tx, [buyerId])).get(buyerId) ?? []) : []
 }
 
 const shortage = ({ productId, quantity }: RequestedLine, products: ReadonlyMap<string, LockedProduct>): Shortage => ({
