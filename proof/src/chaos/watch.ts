@@ -17,6 +17,7 @@ export function watch(stack: Pick<Stack, 'pids'>, now: () => number) {
   const memory: MemorySample[] = []
   let seen = stack.pids()
   let weighed = -Infinity
+  let stopped = false
   const look = () => {
     const at = now()
     const pids = stack.pids()
@@ -31,7 +32,10 @@ export function watch(stack: Pick<Stack, 'pids'>, now: () => number) {
   return {
     exits,
     memory,
+    /** Looks for the last time; whatever comes later, when there is no load any more, is not looked at. */
     stop: () => {
+      if (stopped) return
+      stopped = true
       clearInterval(timer)
       look()
     },
