@@ -107,9 +107,11 @@ describe('cards', () => {
       await calls.post('/charges').type('text').send('4000000000000002 9876'),
     ]
     expect(answers.map(({ status }) => status)).toEqual([200, 422, 422, 400, 415])
-    const written = [readFileSync(gateway.file, 'utf8'), ...lines, ...answers.map(({ text }) => text)].join('\n')
+    const written = [readFileSync(gateway.file, 'utf8'), ...lines, ...answers.map(({ text }) => text)]
+      .join('\n')
+      .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '') // random: may have the four digits of the cvc in it
     expect(written).toContain('"last4":"0002"')
-    expect(lines.length).toBeGreaterThan(5)
+    expect(lines.length).toBeGreaterThanOrEqual(answers.length)
     expect(written).not.toMatch(/400000000000000[23]|9876|4242424242424242/)
   })
 })
