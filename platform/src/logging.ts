@@ -72,6 +72,9 @@ const UNLOGGED = new Set(['/livez', '/readyz', '/metrics'])
 
 export const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/'
 
+/** Nginx's word for a client that has gone before the answer was out; it got no status. */
+const CLIENT_CLOSED_REQUEST = 499
+
 /** What is told of a request when it is over: to the log, and to the metrics. */
 export type Observe = (request: IncomingMessage, status: number, seconds: number) => void
 
@@ -93,14 +96,13 @@ export function requestLog(
     response.once('close', () => {
       const ms = performance.now() - begun
       const { statusCode, err, writableFinished } = response
-      observe?.(request, statusCode, ms / 1000)
+      observe?.(request, writableFinished ? statusCode : CLIENT_CLOSED_REQUEST, ms / 1000)
       if (UNLOGGED.has(path)) return
       const line = {
         requestId: request.id,
         method,
         path,
         ...request.facts,
-        // A client that has gone before the answer was out got no status.
         ...(writableFinished ? { status: statusCode } : { aborted: true }),
         ms: Math.round(ms),
         ...(err && { err }),

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import { Router } from 'express'
 import { z } from 'zod'
 import { httpApp } from '@shop/platform/http'
 import { makeLog } from '@shop/platform/logging'
@@ -60,6 +61,7 @@ const routes = [
 let server: RunningServer
 let lines: Record<string, unknown>[]
 let onLine: (() => void)[]
+let observed: { route: string | undefined; status: number }[]
 const log = makeLog('test', 'info', {
   write: (line: string) => {
     lines.push(JSON.parse(line) as Record<string, unknown>)
@@ -75,6 +77,10 @@ const serve = async (deadlineMs?: number) => {
     problems: {},
     log,
     authenticate: () => Promise.resolve(undefined),
+    operations: {
+      router: Router(),
+      observe: ({ facts }, status) => void observed.push({ route: facts?.route, status }),
+    },
     ...(deadlineMs !== undefined && { deadlineMs }),
   })
   server = await listen(app, { port: 0, host: '127.0.0.1' })
@@ -82,6 +88,7 @@ const serve = async (deadlineMs?: number) => {
 beforeEach(() => {
   lines = []
   onLine = []
+  observed = []
   started = 0
   arrived = () => undefined
   work = () => Promise.resolve()
@@ -272,6 +279,7 @@ describe('with the bounds as they are', () => {
       expect(line).toMatchObject({ level: 'info', path: '/notes', aborted: true })
       expect(line).not.toHaveProperty('status')
       expect([lines.length, started]).toEqual([1, 0])
+      expect(observed).toEqual([{ route: '/notes', status: 499 }])
     })
 
     test.each([
@@ -297,6 +305,7 @@ describe('with the bounds as they are', () => {
       await logged(count)
       expect(lines).toHaveLength(count)
       expect(lines[0]).toMatchObject({ level: 'info', aborted: true })
+      expect(observed).toEqual([{ route: '/notes', status: 499 }])
       if (count === 2)
         expect(lines[1]).toMatchObject({
           level: 'error',
