@@ -64,7 +64,7 @@ export async function claimKeys(tx: pg.ClientBase, schema: string, wanted: reado
                   -- the limit keeps it one look-up a key: a join's plan, made while there were few keys, would read all of them
                   lateral (select * from ${schema}.idempotency_keys k
                             where k.caller_id = wanted.caller_id and k.route = wanted.route and k.key = wanted.key limit 1) kept
-            where kept.created_at > now() - interval '24 hours'`,
+            where kept.created_at > now() - interval '24 hours' or kept.status is null`,
     values: [wanted.map((once) => once.callerId), wanted.map((once) => once.route), wanted.map((once) => once.key)],
   })
   const answers = new Map(kept.rows.map(({ no, ...row }) => [Number(no) - 1, row]))
@@ -85,7 +85,8 @@ export async function claimKey(tx: pg.ClientBase, schema: string, once: Once): P
 
 /**
  * Keeps the answers of claimed keys; they commit with their effects or not at all. Only expired rows can be in the way. An effect
- * that takes more than one transaction keeps its key without an answer in the first, and `settleKey`s it in the last.
+ * that takes more than one transaction keeps its key without an answer in the first, and `settleKey`s it in the last: until then the
+ * key does not expire, or it would be another request's when the answer comes.
  */
 export async function keepAnswers(
   tx: pg.ClientBase,
@@ -137,7 +138,7 @@ export async function dropExpiredKeys(pool: pg.Pool, schema: string, limit = 100
   const dropped = await pool.query(
     `delete from ${schema}.idempotency_keys where ctid = any (array(
        select ctid from ${schema}.idempotency_keys
-        where created_at <= now() - interval '24 hours' order by created_at limit $1 for update skip locked))`,
+        where created_at <= now() - interval '24 hours' and status is not null order by created_at limit $1 for update skip locked))`,
     [limit],
   )
   return dropped.rowCount ?? 0

@@ -4,6 +4,7 @@ import { type TestDatabase, createDatabase } from '../../tests/support/database'
 import {
   IdempotencyKey,
   claimKeys,
+  dropExpiredKeys,
   fingerprintOf,
   keepAnswers,
   onceInTransaction,
@@ -60,13 +61,17 @@ const take = (once: Once | undefined, meanwhile: () => Promise<unknown> = () => 
   })
 const effectsOf = async ({ key }: Once) =>
   (await database.owner.query('select from effects where key = $1', [key])).rowCount
-const keptOf = async ({ key }: Once) =>
-  (await database.owner.query<Record<string, unknown>>('select * from products.idempotency_keys where key = $1', [key]))
-    .rows
-const expire = ({ key }: Once) =>
-  database.owner.query(`update products.idempotency_keys set created_at = now() - interval '24 hours' where key = $1`, [
-    key,
-  ])
+const keptOf = async ({ key }: Once, schema = 'products') =>
+  (
+    await database.owner.query<Record<string, unknown>>(`select * from ${schema}.idempotency_keys where key = $1`, [
+      key,
+    ])
+  ).rows
+const expire = ({ key }: Once, schema = 'products') =>
+  database.owner.query(
+    `update ${schema}.idempotency_keys set created_at = now() - interval '24 hours' where key = $1`,
+    [key],
+  )
 
 describe('the header', () => {
   test.each([
@@ -329,16 +334,30 @@ describe('a key whose effect takes more than one transaction', () => {
     expect(await claim(neighbour)).toEqual({ kind: 'request-in-progress' })
   })
 
-  test('is free again when its effect was refused, and after 24 hours', async () => {
+  test('is free again when its effect was refused, and 24 hours after it began', async () => {
     const [refused, forgotten] = [aRequest(), aRequest()]
     await begin(refused)
     await begin(forgotten)
     await settle(refused, undefined)
-    await database.owner.query(
-      `update orders.idempotency_keys set created_at = now() - interval '24 hours' where key = $1`,
-      [forgotten.key],
-    )
+    await settle(forgotten, anAnswer('done'))
+    await expire(forgotten, 'orders')
     for (const once of [refused, forgotten]) await begin({ ...once, fingerprint: 'f2' })
+  })
+
+  test('stays in progress for longer than 24 hours, so that its answer never becomes that of another request', async () => {
+    const [once, answered] = [aRequest(), aRequest()]
+    for (const each of [once, answered]) await begin(each)
+    await settle(answered, anAnswer('done'))
+    for (const each of [once, answered]) await expire(each, 'orders')
+    expect([await claim(once), await claim({ ...once, fingerprint: 'f2' })]).toEqual([
+      { kind: 'request-in-progress' },
+      { kind: 'idempotency-key-reused' },
+    ])
+    expect([await dropExpiredKeys(orders, 'orders'), await dropExpiredKeys(orders, 'orders')]).toEqual([1, 0])
+    expect([await keptOf(once, 'orders'), await keptOf(answered, 'orders')]).toMatchObject([[{ status: null }], []])
+    await settle(once, anAnswer('done at last'))
+    expect(await dropExpiredKeys(orders, 'orders')).toBe(1)
+    await begin({ ...once, fingerprint: 'f2' })
   })
 })
 
