@@ -17,7 +17,7 @@ import {
 import { sweepExpiredKeys } from '@shop/platform/idempotency'
 import { remoteKeys } from '@shop/platform/keys'
 import { makeLog } from '@shop/platform/logging'
-import { databaseReady, keysReady, operationsOf } from '@shop/platform/operations'
+import { clockReady, databaseReady, keysReady, operationsOf } from '@shop/platform/operations'
 import { periodically, untilDone } from '@shop/platform/periodic'
 import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
@@ -96,7 +96,11 @@ const app = ordersApp({
     service: 'orders',
     document,
     pool,
-    checks: [databaseReady(pool, 'orders', path.join(__dirname, '../prisma/migrations')), keysReady(keys)],
+    checks: [
+      databaseReady(pool, 'orders', path.join(__dirname, '../prisma/migrations')),
+      keysReady(keys),
+      clockReady(clock),
+    ],
   }),
 })
 

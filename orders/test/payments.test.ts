@@ -1,5 +1,5 @@
 import { uuidv7 } from 'uuidv7'
-import { SQLSTATE } from '@shop/platform/postgres'
+import { DatabaseOutage, SQLSTATE } from '@shop/platform/postgres'
 import { raceThroughGate, untilQueued } from '../../tests/support/gate'
 import { memoryPaymentGateway, type MemoryPayment } from '../src/adapters/memory/payment-gateway'
 import type { ChargeOutcome, PaymentGateway } from '../src/application/ports'
@@ -59,13 +59,15 @@ function aGateway() {
 let service: Service
 let gateway: ReturnType<typeof aGateway>
 let time: Date
+let now: () => Date
 const inMinutes = (minutes: number) => void (time = new Date(Date.now() + minutes * 60_000))
 beforeAll(async () => {
   gateway = aGateway()
-  service = await startOrders({ gateway: gateway.port, now: () => time, holdMinutes: 30 })
+  service = await startOrders({ gateway: gateway.port, now: () => now(), holdMinutes: 30 })
 })
 beforeEach(() => {
   inMinutes(0)
+  now = () => time
   gateway.goAway(false)
   gateway.loseAnswers(false)
 })
@@ -461,4 +463,39 @@ test('the id of an attempt is a UUIDv7, and another one for each', async () => {
   ])
   expect(new Set(rows.map(({ id }) => id)).size).toBe(2)
   for (const { id } of rows) expect(id[14]).toBe(uuidv7()[14])
+})
+
+test('while the clock of the database was never seen, what needs the time is 503 and changes nothing, and what only reads is answered', async () => {
+  const [placed, paid] = [await anOrder(), await anOrder()]
+  await paid.pay().expect(200)
+  const before = [await placed.read(), await paid.read()]
+  const [{ sellerId }] = before[1].items
+  const seller = aCaller(service.calls, 'SELLER', sellerId)
+  await placed.buyer.putIntoCart(placed.product.id, 1).expect(200)
+
+  now = () => {
+    throw new DatabaseOutage('database-unavailable', 'its clock was not seen yet')
+  }
+  const refused = [
+    await placed.buyer.order([[placed.product.id, 1]], { 'idempotency-key': 'none' }),
+    await placed.buyer.checkout(),
+    await placed.pay(),
+    await placed.cancel(),
+    await paid.cancel(),
+    await seller.post(`/orders/${paid.id}/shipment`, { status: 'PACKED' }),
+  ]
+  expect(refused.map(({ status, body }) => [status, body.code])).toEqual(
+    refused.map(() => [503, 'database-unavailable']),
+  )
+  const sweeps: (() => Promise<unknown>)[] = [service.expireOrders, service.settleOpenPayments, service.giveOpenRefunds]
+  for (const sweep of sweeps) await expect((async () => sweep())()).rejects.toThrow(DatabaseOutage)
+  expect([await placed.read(), await paid.read()]).toEqual(before)
+  for (const path of ['', '/cart', `/${paid.id}/tracking`]) await paid.buyer.get(`/orders${path}`).expect(200)
+  for (const path of ['/sales', '/sales/summary']) await seller.get(`/orders${path}`).expect(200)
+
+  now = () => time
+  await placed.buyer.order([[placed.product.id, 1]], { 'idempotency-key': 'none' }).expect(201)
+  await placed.buyer.checkout().expect(201)
+  await placed.pay().expect(200)
+  expect(gateway.of(placed.id)).toMatchObject([{ status: 'SUCCEEDED' }])
 })

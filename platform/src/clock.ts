@@ -1,13 +1,18 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import { periodically, type Repeated } from './periodic'
+import { periodically, untilDone, type Repeated } from './periodic'
+import { DatabaseOutage } from './postgres'
 
 const LOOK_EVERY_MS = 5_000
+const FIRST_LOOK_EVERY_MS = 250
 
 export type DatabaseClock = Repeated & {
+  /** Raises an outage until there was a look: by the machine's own clock an order could be over the moment it is placed. */
   now: () => Date
-  /** Resolves after the first look, also when the database is away: until there is one, the machine's own clock has to do. */
+  /** Resolves after the first look, also when the database is away. */
   looked: Promise<void>
+  /** Whether there was one that succeeded. */
+  ready: () => boolean
 }
 
 /**
@@ -16,6 +21,7 @@ export type DatabaseClock = Repeated & {
  */
 export function databaseClock({ pool, log }: { pool: pg.Pool; log: Logger }): DatabaseClock {
   let originMs = Date.now() - performance.now()
+  let seen = false
   const look = async () => {
     const asked = performance.now()
     const { rows } = await pool.query<{ ms: number }>({
@@ -25,11 +31,27 @@ export function databaseClock({ pool, log }: { pool: pg.Pool; log: Logger }): Da
     const heard = performance.now()
     // It said so at some moment since it was asked: what this allows for is kept, else it is moved to the nearest that it allows for.
     for (const { ms } of rows) originMs = Math.min(Math.max(originMs, ms - heard), ms - asked)
+    seen = true
   }
-  const { stop } = periodically({ everyMs: LOOK_EVERY_MS, log, name: 'look at the clock of the database' }, look)
+  const name = 'look at the clock of the database'
+  const looked = look().catch((error: unknown) =>
+    log.warn({ err: error }, 'the clock of the database was not seen yet'),
+  )
+  const looks = [
+    periodically({ everyMs: LOOK_EVERY_MS, log, name }, look),
+    // Without a line for each: what the other one says every five seconds is enough.
+    untilDone({ everyMs: FIRST_LOOK_EVERY_MS, log: log.child({}, { level: 'silent' }), name }, async () => {
+      await looked
+      if (!seen) await look()
+    }),
+  ]
   return {
-    now: () => new Date(originMs + performance.now()),
-    looked: look().catch((error: unknown) => log.warn({ err: error }, 'the clock of the database was not seen yet')),
-    stop,
+    now: () => {
+      if (!seen) throw new DatabaseOutage('database-unavailable', 'its clock was not seen yet')
+      return new Date(originMs + performance.now())
+    },
+    looked,
+    ready: () => seen,
+    stop: async () => void (await Promise.all(looks.map(({ stop }) => stop()))),
   }
 }

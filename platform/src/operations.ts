@@ -1,6 +1,7 @@
 import { Router } from 'express'
 import type pg from 'pg'
 import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import type { DatabaseClock } from './clock'
 import { docsRouter } from './docs'
 import type { KeySource } from './keys'
 import type { Observe } from './logging'
@@ -23,6 +24,12 @@ export const databaseReady = (pool: pg.Pool, schema: string, migrations: string)
 export const keysReady = (keys: KeySource): ReadinessCheck => ({
   name: 'keys',
   missing: () => Promise.resolve(keys.ready() ? undefined : 'no key set yet'),
+})
+
+/** There is a time to go by. */
+export const clockReady = (clock: Pick<DatabaseClock, 'ready'>): ReadinessCheck => ({
+  name: 'clock',
+  missing: () => Promise.resolve(clock.ready() ? undefined : 'not seen yet'),
 })
 
 export type Operations = { router: Router; observe: Observe }

@@ -1,6 +1,8 @@
-import pg from 'pg'
+import { setImmediate } from 'node:timers/promises'
 import { databaseClock } from '@shop/platform/clock'
 import { makeLog } from '@shop/platform/logging'
+import { openPool } from '@shop/platform/postgres'
+import { openWire } from '../../proof/src/chaos/wire'
 import { type TestDatabase, createDatabase } from '../../tests/support/database'
 
 const HOUR_MS = 3_600_000
@@ -25,7 +27,7 @@ const setMachineAhead = (ms: number): void => {
 test.each([HOUR_MS, -HOUR_MS])('a machine that is ahead by %d ms goes by the clock of the database', async (off) => {
   setMachineAhead(off)
   const clock = databaseClock({ pool: database.owner, log })
-  expect(Math.abs(clock.now().getTime() - Date.now())).toBeLessThan(BUSY_MS) // until it has looked
+  expect(clock.now).toThrow('the database is not available') // until it has looked
   await clock.looked
   expect(Math.abs(await ahead(clock.now))).toBeLessThan(BUSY_MS)
   await clock.stop()
@@ -47,12 +49,35 @@ test('it looks again, and has caught up when its own time stood still', async ()
   }
 })
 
-test('while the database is away it is the clock of the machine', async () => {
-  setMachineAhead(HOUR_MS)
-  const nowhere = new pg.Pool({ connectionString: 'postgres://127.0.0.1:1/nothing' })
-  const clock = databaseClock({ pool: nowhere, log })
-  await clock.looked
-  expect(Math.abs(clock.now().getTime() - Date.now())).toBeLessThan(BUSY_MS)
-  await clock.stop()
-  await nowhere.end()
+describe('while the database is away', () => {
+  const lines: string[] = []
+  const heard = makeLog('test', 'info', { write: (line: string) => void lines.push(line) })
+  beforeEach(() => (lines.length = 0))
+
+  test('there is no time, rather than that of the machine, until it is back: at once then, as that of the database', async () => {
+    setMachineAhead(-HOUR_MS)
+    const wire = await openWire(database.urls.orders)
+    wire.refuse()
+    const pool = openPool({ connectionString: wire.url, max: 2, applicationName: 'clock', onError: () => undefined })
+    const looks = jest.spyOn(pool, 'query')
+    const clock = databaseClock({ pool, log: heard })
+    try {
+      await clock.looked
+      while (looks.mock.calls.length < 4) {
+        expect(clock.now).toThrow(expect.objectContaining({ name: 'DatabaseOutage', code: 'database-unavailable' }))
+        expect(clock.ready()).toBe(false)
+        await setImmediate()
+      }
+      expect(lines).toHaveLength(1) // for the first look: those that follow it within moments say nothing
+      wire.restore()
+      const back = performance.now()
+      while (!clock.ready()) await setImmediate()
+      expect(performance.now() - back).toBeLessThan(2_500) // not as late as the next look of those that go on for ever
+      expect(Math.abs(await ahead(clock.now))).toBeLessThan(BUSY_MS)
+    } finally {
+      await clock.stop()
+      await pool.end()
+      await wire.close()
+    }
+  })
 })

@@ -7,7 +7,7 @@ import { type TestDatabase, createDatabase } from '../../tests/support/database'
 import { type Wire, openWire } from '../../proof/src/chaos/wire'
 import { httpApp } from '@shop/platform/http'
 import { makeLog } from '@shop/platform/logging'
-import { databaseReady, keysReady, operationsOf, type ReadinessCheck } from '@shop/platform/operations'
+import { clockReady, databaseReady, keysReady, operationsOf, type ReadinessCheck } from '@shop/platform/operations'
 import { openPool } from '@shop/platform/postgres'
 import { reply, routesOf } from '@shop/platform/routes'
 
@@ -83,6 +83,7 @@ test('every condition that does not hold is named, and one that does is not', as
   let ready = false
   const service = serving(
     keysReady({ ready: () => ready, find: () => undefined }),
+    clockReady({ ready: () => ready }),
     { name: 'demo data', missing: () => Promise.resolve(ready ? undefined : 'not loaded yet') },
     { name: 'bug', missing: () => (ready ? Promise.resolve(undefined) : Promise.reject(new Error('kettle'))) },
     { name: 'fine', missing: () => Promise.resolve(undefined) },
@@ -90,7 +91,10 @@ test('every condition that does not hold is named, and one that does is not', as
   const not = await service.get('/readyz')
   expect([not.status, not.body]).toEqual([
     503,
-    { status: 'not ready', missing: { keys: 'no key set yet', 'demo data': 'not loaded yet', bug: 'kettle' } },
+    {
+      status: 'not ready',
+      missing: { keys: 'no key set yet', clock: 'not seen yet', 'demo data': 'not loaded yet', bug: 'kettle' },
+    },
   ])
   ready = true
   await service.get('/readyz').expect(200)
