@@ -10,7 +10,7 @@ import { makeExpireOrders } from './application/expire-orders'
 import { makeMoveShipment } from './application/move-shipment'
 import { makePayOrder } from './application/pay-order'
 import { makePlaceOrder } from './application/place-order'
-import type { CartStore, Clock, OrderStore, PaymentGateway } from './application/ports'
+import type { CartStore, Clock, NewId, OrderStore, PaymentGateway } from './application/ports'
 import { makeReadOrder } from './application/read-order'
 import { makeReadTracking } from './application/read-tracking'
 import {
@@ -27,7 +27,7 @@ export type Wiring = {
   carts: CartStore
   gateway: PaymentGateway
   now: Clock
-  newId: () => string
+  newId: NewId
   currency: string
   /** How long an order waits for its payment; 0 is for ever. */
   holdMinutes: number

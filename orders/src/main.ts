@@ -1,5 +1,4 @@
 import path from 'node:path'
-import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { bearerAuthentication } from '@shop/platform/authentication'
 import { databaseClock } from '@shop/platform/clock'
@@ -23,6 +22,7 @@ import { openPool } from '@shop/platform/postgres'
 import { runService } from '@shop/platform/server'
 import { batchingOrderStore } from './adapters/postgres/batching-order-store'
 import { postgresCartStore } from './adapters/postgres/cart-store'
+import { idAt } from './adapters/postgres/ids'
 import { SESSION_SETTINGS, postgresOrderStore } from './adapters/postgres/order-store'
 import { EXAMPLE } from './adapters/http/schemas'
 import { httpPaymentGateway } from './adapters/http-client/payment-gateway'
@@ -61,7 +61,7 @@ const wiring = {
   carts: postgresCartStore(pool),
   gateway: httpPaymentGateway({ url: config.GATEWAY_URL }),
   now: clock.now,
-  newId: uuidv7,
+  newId: idAt,
   currency: config.CURRENCY,
   holdMinutes: config.ORDER_HOLD_MINUTES,
   reportLeftOver: ({ orderId, error }: { orderId: string; error: unknown }) =>

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
-import { uuidv7 } from 'uuidv7'
 import { makeLog } from '@shop/platform/logging'
 import { checked, type Checked } from '../../tests/support/checked'
 import { unbalancedProducts } from '../../tests/support/books'
@@ -9,6 +8,7 @@ import { authenticate, bearer } from '../../tests/support/tokens'
 import { memoryPaymentGateway } from '../src/adapters/memory/payment-gateway'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
+import { idAt } from '../src/adapters/postgres/ids'
 import { ordersApp, useCasesOf } from '../src/app'
 import type { ReportLeftOver } from '../src/application/sweep'
 import { document } from '../src/document'
@@ -33,7 +33,7 @@ export async function startOrders({
     carts: postgresCartStore(pool),
     gateway,
     now,
-    newId: uuidv7,
+    newId: idAt,
     currency: 'USD',
     holdMinutes,
     reportLeftOver: (each) => void leftOver.push(each),

@@ -4,6 +4,7 @@ import { createDatabase, type TestDatabase } from '../../tests/support/database'
 import { raceThroughGate } from '../../tests/support/gate'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
+import { idAt } from '../src/adapters/postgres/ids'
 import { postgresOrderStore } from '../src/adapters/postgres/order-store'
 import { makeExpireOrders } from '../src/application/expire-orders'
 import type { OrderStore } from '../src/application/ports'
@@ -27,6 +28,16 @@ afterAll(async () => {
   await pool.end()
   await database.drop()
   expect(unbalanced).toEqual([])
+})
+
+test('ids tell the time that they are made of, and those of one millisecond ascend', () => {
+  const time = new Date('2026-11-21T08:30:00.000Z')
+  const ids = Array.from({ length: 1000 }, () => idAt(time))
+  expect(ids.map((id) => parseInt(id.replace('-', '').slice(0, 12), 16))).toEqual(ids.map(() => time.getTime()))
+  expect([...ids].sort()).toEqual(ids)
+  expect(new Set(ids).size).toBe(1000)
+  const later = idAt(new Date(time.getTime() + 1))
+  expect(later > (ids.at(-1) ?? '')).toBe(true)
 })
 
 /** So long ago that nothing else is due by then. */

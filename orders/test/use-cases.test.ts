@@ -13,7 +13,7 @@ const NOW = new Date('2026-11-21T08:30:00.000Z')
 
 function aShop(...stocks: number[]) {
   const { products, orders } = aMemoryShop(stocks)
-  const deps = { orders, now: () => NOW, newId: randomUUID, currency: 'EUR' }
+  const deps = { orders, now: () => NOW, newId: () => randomUUID(), currency: 'EUR' }
   const terms = { shippingAddress: null, notes: null, once: undefined }
   return {
     orders,

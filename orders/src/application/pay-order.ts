@@ -13,6 +13,7 @@ import type {
   Clock,
   KeyClaim,
   KeyRefusal,
+  NewId,
   OrderNotFound,
   OrderStore,
   PaymentGateway,
@@ -48,11 +49,11 @@ export const makePayOrder =
     orders: OrderStore
     gateway: PaymentGateway
     now: Clock
-    newId: () => string
+    newId: NewId
     settlePayment: SettlePayment
   }): PayOrder =>
   async ({ orderId, buyerId, card, face, once }) => {
-    const paymentId = deps.newId()
+    const paymentId = deps.newId(deps.now())
     const begun = await deps.orders.begin<OrderNotFound | OrderNotPayable | OrderAlreadyPaid | PaymentInProgress>(
       orderId,
       once,

@@ -1,6 +1,6 @@
 import { mergeLines, type QuantityOverLimit, type RequestedLine } from '../domain/order'
 import { ok, type Result } from '../domain/result'
-import type { CartEmpty, Clock, Once, OrderStore, Placed, Placement, PlacementRefusal } from './ports'
+import type { CartEmpty, Clock, NewId, Once, OrderStore, Placed, Placement, PlacementRefusal } from './ports'
 
 export type PlaceOrderError = PlacementRefusal | QuantityOverLimit
 
@@ -15,7 +15,7 @@ type Command<Lines extends Placement['lines']> = {
 /** Orders the lines that are named, or what is in the buyer's cart: only then there may be nothing to order. */
 export type PlaceOrder = ReturnType<typeof makePlaceOrder>
 
-export function makePlaceOrder(deps: { orders: OrderStore; now: Clock; newId: () => string; currency: string }) {
+export function makePlaceOrder(deps: { orders: OrderStore; now: Clock; newId: NewId; currency: string }) {
   function placeOrder(command: Command<'cart'>): Promise<Result<Placed, PlacementRefusal>>
   function placeOrder(
     command: Command<readonly RequestedLine[]>,
@@ -23,12 +23,13 @@ export function makePlaceOrder(deps: { orders: OrderStore; now: Clock; newId: ()
   async function placeOrder(command: Command<Placement['lines']>): Promise<Result<Placed, PlaceOrderError>> {
     const lines = command.lines === 'cart' ? ok(command.lines) : mergeLines(command.lines)
     if (!lines.ok) return lines
+    const placedAt = deps.now()
     return deps.orders.place({
       ...command,
-      id: deps.newId(),
+      id: deps.newId(placedAt),
       lines: lines.value,
       currency: deps.currency,
-      placedAt: deps.now(),
+      placedAt,
     })
   }
   return placeOrder

@@ -6,6 +6,9 @@ import type { OrderChange, PaymentStarted } from '../domain/transitions'
 
 export type Clock = () => Date
 
+/** An id that stands where its time does among all others. */
+export type NewId = (time: Date) => string
+
 export type ProductUnavailable = { code: 'product-unavailable'; productIds: string[] }
 export type Shortage = { productId: string; requested: number; available: number }
 export type InsufficientStock = { code: 'insufficient-stock'; shortages: Shortage[] }
