@@ -53,17 +53,25 @@ const word = (outcome: Outcome): string => {
   return outcome.value.value.repeated ? 'repeated' : 'placed'
 }
 
+/** Holds the row of a product, as somebody else's transaction does, until it is let go. */
+async function hold(productId: string): Promise<() => Promise<void>> {
+  const holder = await database.owner.connect()
+  await holder.query('begin')
+  await holder.query('select 1 from products.inventory where product_id = $1 for update', [productId])
+  return async () => {
+    await holder.query('commit')
+    holder.release()
+  }
+}
+
 /** Keeps a first transaction waiting in front of a row, lets `placements` arrive behind it, and then all of them go. */
 async function behindOne(store: OrderStore, placements: readonly Placement[]): Promise<Outcome[]> {
   const { id } = await world.addProduct({ available: 1 })
-  const gate = await database.owner.connect()
-  await gate.query('begin')
-  await gate.query('select 1 from products.inventory where product_id = $1 for update', [id])
+  const letGo = await hold(id)
   const first = store.place(one(id))
   await untilQueued(database.owner, 1)
   const rest = Promise.allSettled(placements.map((placement) => store.place(placement)))
-  await gate.query('commit')
-  gate.release()
+  await letGo()
   expect(word({ status: 'fulfilled', value: await first })).toBe('placed')
   return rest
 }
@@ -173,45 +181,96 @@ test('an order that the database refuses fails alone', async () => {
 test('an order that the database refuses harms no neighbour either while others wait for a locked product', async () => {
   const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
   const store = batchingOrderStore(aPool(), { maxAlone: 1 })
-  const holder = await database.owner.connect()
-  await holder.query('begin')
-  await holder.query('select 1 from products.inventory where product_id = $1 for update', [locked.id])
+  const letGo = await hold(locked.id)
   const stuck = store.place(one(locked.id))
   const placements = [one(free.id), one(free.id, { notes: 'not \u0000 storable' }), one(free.id)]
   const outcomes = await Promise.allSettled(placements.map((placement) => store.place(placement)))
-  await holder.query('commit')
-  holder.release()
+  await letGo()
   expect(outcomes.map(word)).toEqual(['placed', 'error', 'placed'])
   expect(word({ status: 'fulfilled', value: await stuck })).toBe('placed')
   expect([await world.available(locked.id), await world.available(free.id)]).toEqual([8, 7])
 })
 
-test('orders of a locked product wait by themselves or are told to come back; the others go on', async () => {
+test('orders of a locked product wait by themselves, and go together when it is let go; the others go on', async () => {
   const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
   const store = batchingOrderStore(aPool(), { maxAlone: 2 })
-  const holder = await database.owner.connect()
-  await holder.query('begin')
-  await holder.query('select 1 from products.inventory where product_id = $1 for update', [locked.id])
-  const stuck = Promise.allSettled(Array.from({ length: 3 }, () => store.place(one(locked.id))))
+  const letGo = await hold(locked.id)
+  const stuck = Array.from({ length: 30 }, () => one(locked.id))
+  const outcomes = Promise.allSettled(stuck.map((placement) => store.place(placement)))
   const placed = await Promise.all([store.place(one(free.id)), store.place(one(free.id))])
   expect(placed.map((value) => word({ status: 'fulfilled', value }))).toEqual(['placed', 'placed'])
-  await holder.query('commit')
-  holder.release()
-  expect((await stuck).map(word).sort()).toEqual(['DatabaseOutage', 'placed', 'placed'])
-  expect([await world.available(locked.id), await world.available(free.id)]).toEqual([7, 7])
+  await letGo()
+  expect((await outcomes).map(word)).toEqual([
+    ...Array<string>(9).fill('placed'),
+    ...Array<string>(21).fill('insufficient-stock'),
+  ])
+  expect([await world.available(locked.id), await world.available(free.id)]).toEqual([0, 7])
+  expect(await transactionsOf(stuck)).toBe(2) // of the first one, and of the others
+})
+
+test('a product that was held at the wrong moment does not wait for one that stays held', async () => {
+  const [cold, hot] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 99 })])
+  const store = batchingOrderStore(aPool())
+  const [letColdGo, letHotGo] = [await hold(cold.id), await hold(hot.id)]
+  const stuck = Promise.allSettled(Array.from({ length: 9 }, () => store.place(one(cold.id))))
+  const wanted = Promise.allSettled(Array.from({ length: 30 }, () => store.place(one(hot.id))))
+  await untilQueued(database.owner, 2) // one of each in front of its row
+  await letHotGo()
+  expect((await wanted).map(word)).toEqual(Array(30).fill('placed'))
+  await letColdGo()
+  expect((await stuck).map(word)).toEqual(Array(9).fill('placed'))
+})
+
+test('a product that is known to be held keeps no further batch waiting', async () => {
+  const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
+  const wire = await openWire(database.urls.orders)
+  const pool = poolOf(wire.url, 5)
+  const store = batchingOrderStore(pool)
+  const letGo = await hold(locked.id)
+  const stuck = [store.place(one(locked.id)), store.place(one(locked.id))]
+  await untilQueued(database.owner, 1)
+  await store.place(one(free.id)) // after it the two have been left out
+  const triedWithout = wire.listenFor('lock-free-products')
+  stuck.push(store.place(one(locked.id)))
+  const placed = await Promise.all([store.place(one(free.id)), store.place(one(free.id))])
+  expect([placed.map(({ ok }) => ok), triedWithout()]).toEqual([[true, true], 0])
+  await letGo()
+  expect((await Promise.all(stuck)).map(({ ok }) => ok)).toEqual([true, true, true])
+  await pool.end()
+  await wire.close()
+})
+
+test('more locked products than orders may wait alone: each has its turn', async () => {
+  const products = await Promise.all([1, 2, 3, 4].map(() => world.addProduct({ available: 2 })))
+  const store = batchingOrderStore(aPool(), { maxAlone: 1 })
+  const letGo: (() => Promise<void>)[] = []
+  for (const { id } of products) letGo.push(await hold(id))
+  const stuck = Promise.allSettled(products.flatMap(({ id }) => [one(id), one(id)]).map((each) => store.place(each)))
+  await untilQueued(database.owner, 1)
+  await store.place(one((await world.addProduct({ available: 1 })).id)) // after it the others have been left out
+  for (const go of letGo) await go()
+  expect((await stuck).map(word)).toEqual(Array(8).fill('placed'))
+})
+
+test('who waits for a locked product in vain is told to come back, and nobody waits for it twice', async () => {
+  const [a, b] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
+  const store = batchingOrderStore(aPool(), { maxAlone: 1 })
+  const letGo = [await hold(a.id), await hold(b.id)]
+  const stuck = await Promise.allSettled([a, a, a, b, b].map(({ id }) => store.place(one(id))))
+  for (const go of letGo) await go()
+  // Only the first one is told by the database, which lets it wait for 2 s.
+  expect(stuck.map(word)).toEqual(['error', ...Array<string>(4).fill('DatabaseOutage')])
+  expect(word({ status: 'fulfilled', value: await store.place(one(a.id)) })).toBe('placed')
 })
 
 test('an order that came alone and waits for a locked product keeps the next ones waiting for a moment only', async () => {
   const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
   const store = batchingOrderStore(aPool())
-  const holder = await database.owner.connect()
-  await holder.query('begin')
-  await holder.query('select 1 from products.inventory where product_id = $1 for update', [locked.id])
+  const letGo = await hold(locked.id)
   const stuck = Promise.allSettled([store.place(one(locked.id))])
   await untilQueued(database.owner, 1)
   expect(word({ status: 'fulfilled', value: await store.place(one(free.id)) })).toBe('placed')
-  await holder.query('commit')
-  holder.release()
+  await letGo()
   // Had the other one been kept waiting for it, it would have waited in vain until its time was up.
   expect((await stuck).map(word)).toEqual(['placed'])
 })
@@ -225,21 +284,33 @@ test('one more than may wait is refused at once', async () => {
   expect(outcomes.map(word)).toEqual(['placed', 'placed', 'placed', 'DatabaseOutage', 'DatabaseOutage'])
 })
 
+test('those who wait for a locked product count as waiting', async () => {
+  const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
+  const store = batchingOrderStore(aPool(), { maxWaiting: 4 })
+  const letGo = await hold(locked.id)
+  const stuck = Promise.allSettled(Array.from({ length: 4 }, () => store.place(one(locked.id))))
+  await untilQueued(database.owner, 1)
+  const outcomes = [
+    ...(await Promise.allSettled([store.place(one(free.id))])), // when it is there, three are left waiting behind the first
+    ...(await Promise.allSettled([store.place(one(free.id)), store.place(one(free.id))])),
+  ]
+  await letGo()
+  expect(outcomes.map(word)).toEqual(['placed', 'placed', 'DatabaseOutage'])
+  expect((await stuck).map(word)).toEqual(Array(4).fill('placed'))
+})
+
 test('when its connections are lost a batch is refused as an outage, and the next one is served', async () => {
   const { id } = await world.addProduct({ available: 9 })
   const pool = aPool()
   const store = batchingOrderStore(pool)
-  const holder = await database.owner.connect()
-  await holder.query('begin')
-  await holder.query('select 1 from products.inventory where product_id = $1 for update', [id])
+  const letGo = await hold(id)
   const lost = Promise.allSettled([store.place(one(id)), store.place(one(id))])
   await untilQueued(database.owner, 1)
   await database.owner.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
   )
   const [first] = await lost
-  await holder.query('commit')
-  holder.release()
+  await letGo()
   expect(first).toMatchObject({ status: 'rejected' })
   expect(word({ status: 'fulfilled', value: await store.place(one(id)) })).toBe('placed')
 })

@@ -10,23 +10,28 @@ export type BatchingOptions = {
   maxBatch?: number
   /** Placements that may wait; one more is refused as an outage (503). */
   maxWaiting?: number
-  /** Placements that may be under way alone, because somebody holds a product of theirs. */
+  /** Placements that may be under way alone: one that came alone, or the first of those who need what somebody holds. */
   maxAlone?: number
 }
 
 type Waiting = {
   placement: Placement
+  sinceMs: number
   resolve: (outcome: Result<Placed, PlacementRefusal>) => void
   reject: (error: unknown) => void
 }
 /** The first call with a key, and those that came with the same key while it waited. */
 type Group = { leader: Waiting; followers: Waiting[] }
+/** Those who need something that somebody holds, in the order of arrival. */
+type Line = { queue: Waiting[]; underWay: boolean }
 
 /** Lets the requests that are here already be read; an idle process goes on at once. */
 const arrivals = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** A batch waits this long for a row, and then goes without the orders that need it; as long it waits for one that goes alone. */
 const LOCK_TIMEOUT_MS = 250
+/** Whoever has been here for longer does not begin to wait for a row: an order of the plain store waits as long. */
+const PATIENCE_MS = 2_000
 
 /**
  * Places orders in batches: while one transaction is under way the placements that arrive wait, and go together in the next.
@@ -36,26 +41,53 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
   const { maxBatch = 200, maxWaiting = 2000, maxAlone = 4 } = options
   const plain = postgresOrderStore(pool)
   const waiting: Waiting[] = []
+  /** By the id of what is held. */
+  const lines = new Map<string, Line>()
   let underWay = false
   let alone = 0
 
-  /**
-   * A few orders may wait for a row that somebody holds, on connections of their own; the others are told to come back. Those
-   * of one cart wait in one line, in which nobody waits a second time for what did not come.
-   */
-  async function placeAlone(line: readonly Waiting[]): Promise<void> {
-    let outage =
-      alone < maxAlone ? undefined : new DatabaseOutage('database-unavailable', 'a row of the order is locked')
+  /** By the plain store, on a connection of its own; answers whether what it needs was let go. */
+  async function placeAlone({ placement, resolve, reject }: Waiting): Promise<boolean> {
     alone++
-    for (const { placement, resolve, reject } of line) {
-      if (outage) reject(outage)
-      else
-        await plain.place(placement).then(resolve, (error: unknown) => {
-          outage = asOutage(error)
-          reject(error)
-        })
+    try {
+      resolve(await plain.place(placement))
+      return true
+    } catch (error) {
+      reject(error)
+      return !isLockTimeout(error)
+    } finally {
+      alone--
+      sendFirsts()
     }
-    alone--
+  }
+
+  function lineUp(each: Waiting, held: string): void {
+    const line = lines.get(held)
+    if (isLate(each)) refuse(each)
+    else if (line) line.queue.push(each)
+    else lines.set(held, { queue: [each], underWay: false })
+  }
+
+  /** As many as may be alone go, the first of each line. */
+  function sendFirsts(): void {
+    for (const [held, line] of lines) {
+      if (line.underWay) continue
+      if (alone >= maxAlone) return
+      line.queue.filter(isLate).forEach(refuse)
+      const [first, ...queue] = line.queue.filter((each) => !isLate(each))
+      lines.delete(held)
+      if (first) void sendFirst(first, held, queue)
+    }
+  }
+
+  /** What the first one got the others may have together; what it waited for in vain they don't wait for a second time. */
+  async function sendFirst(first: Waiting, held: string, queue: Waiting[]): Promise<void> {
+    lines.set(held, { queue, underWay: true })
+    const letGo = await placeAlone(first)
+    lines.delete(held)
+    if (!letGo) return queue.forEach(refuse)
+    waiting.unshift(...queue)
+    if (!underWay) void run()
   }
 
   /** Answers everybody in the batch but those whose turn is still to come, which it returns. */
@@ -65,17 +97,17 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
         pool,
         groups.map(({ leader }) => leader.placement),
       )
-      const locked: Waiting[] = []
-      const toCome = groups.flatMap((group, i) => {
-        const outcome = outcomes[i]
-        if (outcome === undefined || outcome === 'locked') {
-          locked.push(group.leader)
-          return group.followers
+      const toCome = outcomes.flatMap((outcome, i) => {
+        const group = groups[i]
+        if (!group) return []
+        if ('held' in outcome) {
+          for (const each of [group.leader, ...group.followers]) lineUp(each, outcome.held)
+          return []
         }
         group.leader.resolve(outcome)
         return answerFollowers(group, outcome)
       })
-      for (const line of linesByCart(locked)) void placeAlone(line)
+      sendFirsts()
       return toCome
     } catch (error) {
       const outage = asOutage(error)
@@ -95,8 +127,15 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
     underWay = true
     while (waiting.length > 0) {
       await arrivals()
-      const batch = waiting.splice(0, maxBatch)
-      if (batch.length === 1 && alone < maxAlone) await atMost(LOCK_TIMEOUT_MS, placeAlone(batch))
+      const batch: Waiting[] = []
+      for (const each of waiting.splice(0, maxBatch)) {
+        const held = lines.size > 0 ? needsOf(each.placement).find((id) => lines.has(id)) : undefined
+        if (held === undefined) batch.push(each)
+        else lineUp(each, held)
+      }
+      const [first] = batch
+      if (!first) continue
+      if (batch.length === 1 && alone < maxAlone) await atMost(LOCK_TIMEOUT_MS, placeAlone(first))
       else waiting.unshift(...(await settle(groupByKey(batch))))
     }
     underWay = false
@@ -106,10 +145,10 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
     ...plain,
     place: (placement) =>
       new Promise((resolve, reject) => {
-        if (waiting.length >= maxWaiting) {
+        if (waiting.length + linedUp(lines) >= maxWaiting) {
           return reject(new DatabaseOutage('database-unavailable', 'too many orders are waiting'))
         }
-        waiting.push({ placement, resolve, reject })
+        waiting.push({ placement, sinceMs: performance.now(), resolve, reject })
         if (!underWay) void run()
       }),
   }
@@ -128,13 +167,28 @@ async function placeTogether(pool: pg.Pool, placements: readonly Placement[]): P
   try {
     return await attempt(false)
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError) || error.code !== SQLSTATE.lockNotAvailable) throw error
+    if (!isLockTimeout(error)) throw error
     return attempt(true)
   }
 }
 
+const isLockTimeout = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && error.code === SQLSTATE.lockNotAvailable
+
+const isLate = ({ sinceMs }: Waiting): boolean => performance.now() - sinceMs > PATIENCE_MS
+
+const refuse = ({ reject }: Waiting): void =>
+  reject(new DatabaseOutage('database-unavailable', 'a row of the order is locked'))
+
+const linedUp = (lines: ReadonlyMap<string, Line>): number =>
+  [...lines.values()].reduce((sum, { queue }) => sum + queue.length, 0)
+
+/** What a placement may find held, by id, as far as it is known before the cart is read. */
+const needsOf = ({ lines, buyerId }: Placement): string[] =>
+  lines === 'cart' ? [buyerId] : lines.map(({ productId }) => productId)
+
 /** Until the work is done, but no longer. */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))])
   clearTimeout(timer)
@@ -155,17 +209,6 @@ function groupByKey(batch: readonly Waiting[]): Group[] {
     }
   }
   return groups
-}
-
-/** Those that wait for one cart would only wait for each other; every other order is a line of its own. */
-function linesByCart(locked: readonly Waiting[]): Waiting[][] {
-  const lines = new Map<string, Waiting[]>()
-  for (const each of locked) {
-    const { lines: wanted, buyerId, id } = each.placement
-    const name = wanted === 'cart' ? buyerId : id
-    lines.set(name, [...(lines.get(name) ?? []), each])
-  }
-  return [...lines.values()]
 }
 
 /**

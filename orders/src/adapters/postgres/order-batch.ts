@@ -7,8 +7,9 @@ import { emptyCarts, linesInFreeCarts } from './cart-lines'
 import { orderOf, writeOrders } from './order-rows'
 import { lockProducts, type LockedProduct } from './stock'
 
-/** What came of a placement in a batch; `locked`: somebody holds its cart or one of its products, so that it was left out. */
-export type Outcome = Result<Placed, PlacementRefusal> | 'locked'
+/** Left out of a batch, because somebody holds what has this id: one of its products, or the cart of this buyer. */
+export type LeftOut = { held: string }
+export type Outcome = Result<Placed, PlacementRefusal> | LeftOut
 
 /**
  * Places many orders in one transaction, served in the given order: each one all or nothing, a refused one without harm to the
@@ -35,9 +36,10 @@ export async function placeBatch(
     const claim = claims.get(placement)
     if (claim?.kind === 'replay') return ok({ repeated: true, receipt: claim.answer })
     if (claim && claim.kind !== 'claimed') return err({ code: claim.kind })
-    if (placement.lines === 'cart' && carts.held.has(placement.buyerId)) return 'locked'
+    if (placement.lines === 'cart' && carts.held.has(placement.buyerId)) return { held: placement.buyerId }
     const lines = linesOf(placement)
-    if (lines.some((line) => elsewhere.has(line.productId))) return 'locked'
+    const locked = lines.find((line) => elsewhere.has(line.productId))
+    if (locked) return { held: locked.productId }
     const refusal = refusalOf(lines, left)
     if (refusal) return err(refusal)
     for (const { productId, quantity } of lines) left.set(productId, (left.get(productId) ?? 0) - quantity)
