@@ -45,10 +45,10 @@ export function bearerAuthentication(options: { keys: KeySource; issuer: string;
     if (!header.success) throw invalidToken()
     const { kid } = header.data
     const key = await findKey(options.keys, kid)
-    const verified = { ...verify(token, key, options), kid, key }
+    const { caller, expiresAtMs } = verify(token, key, options)
     if (kept.size >= KEPT_TOKENS) kept.delete(kept.keys().next().value ?? '') // the one that came first
-    kept.set(token, verified)
-    return verified.caller
+    kept.set(token, { caller, kid, key, expiresAtMs })
+    return caller
   }
 }
 
