@@ -116,7 +116,11 @@ async function machineFacts({ wrk, pgbench }: Bench): Promise<Machine> {
   }
 }
 
-const read = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Results
+/** What is said of the figures is said anew. */
+function read(file: string): Results {
+  const results = JSON.parse(readFileSync(file, 'utf8')) as Results
+  return { ...results, verdicts: verdictsOn(results.cells) }
+}
 
 /** Sections measured now in the place of earlier ones. What is said of all of them has to be true of all of them. */
 function merged(earlier: Results, now: Results): Results {

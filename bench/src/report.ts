@@ -83,13 +83,14 @@ export function screen({ cells, verdicts, machine, notes }: Results): string {
     ...cpuRows(cells).map(([name = '', parts = '']) => `  ${name.padEnd(36)} ${parts}`),
     '',
     ...table([
-      ['ratio', 'median', 'rounds', 'wanted', ''],
-      ...verdicts.map(({ title, value, spread: each, wanted = '', holds }) => [
+      ['figure', 'median', 'rounds', 'measured', 'wanted', ''],
+      ...verdicts.map(({ title, value, spread: each, measured, wanted = '', outcome = '' }) => [
         title,
         number(value),
         range(each),
+        measured,
         wanted,
-        holds === undefined ? '' : holds ? 'holds' : 'MISSED',
+        outcome === 'missed' ? 'MISSED' : outcome,
       ]),
     ]),
   ].join('\n')
@@ -152,14 +153,18 @@ export function readmeSection(results: Results): string {
     '',
     ...searchLines(results),
     ...markdown(
-      ['ratio, round by round', 'median', 'rounds', 'wanted'],
-      verdicts.map(({ title, value, spread: each, wanted = '', holds }) => [
+      ['figure', 'median', 'rounds', 'measured', 'wanted'],
+      verdicts.map(({ title, value, spread: each, measured, wanted = '', outcome }) => [
         title,
         number(value),
         range(each),
-        holds === false ? `${wanted}, missed` : wanted,
+        measured,
+        outcome === undefined || outcome === 'holds' ? wanted : `${wanted}, ${outcome}`,
       ]),
     ),
+    '',
+    'Every round has both sides of what is measured in turns, and gives one value; apart are all rounds of the one side and then all of ' +
+      'the other, and each gives a value with each. Undecided: the limit lies within the spread of these.',
     '',
     `Growth is from ${number(settings.growth.small)} to ${number(settings.growth.large)} orders. All figures are in [latest.json](bench/results/latest.json).`,
   ].join('\n')

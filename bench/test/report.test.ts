@@ -45,11 +45,56 @@ test('a median is the middle value, or the mean of the middle two', () => {
 })
 
 test('ratios are taken round by round, and held to what is wanted', () => {
+  const measured = 'in turns'
   expect(verdictsOn(cells)).toEqual([
-    { title: 'hot, 64 clients: orders/s ÷ pgbench', value: 5, spread: [4, 10], wanted: '≥ 4', holds: true },
-    { title: 'hot, 64 clients: batching ÷ plain', value: 11, spread: [10, 12.5] },
-    { title: 'hot, 64 clients: p99 ÷ p50', value: 6, spread: [6, 6], wanted: '≤ 5', holds: false },
+    {
+      title: 'hot, 64 clients: orders/s ÷ pgbench',
+      value: 5,
+      spread: [4, 10],
+      measured,
+      wanted: '≥ 4',
+      outcome: 'holds',
+    },
+    { title: 'hot, 64 clients: batching ÷ plain', value: 11, spread: [10, 12.5], measured },
+    { title: 'hot, 64 clients: p99 ÷ p50', value: 6, spread: [6, 6], measured, wanted: '≤ 5', outcome: 'missed' },
   ])
+})
+
+test.each([
+  [[4, 5, 9], 'holds'],
+  [[3.9, 5, 9], 'undecided'],
+  [[1, 2, 4], 'undecided'],
+  [[1, 2, 3.9], 'missed'],
+])('at least 4 is wanted and rounds are %j: %s', (ratios, outcome) => {
+  const rates = ratios.map((each) => each * 100)
+  const ones = rates.map(() => 100)
+  const of = [cell('batching', 'hot', 64, ...rates), cell('pgbench', 'hot', 64, ...ones)]
+  expect(verdictsOn(of)[0]).toMatchObject({ wanted: '≥ 4', outcome })
+})
+
+test('at most is held by the highest round, and missed by the lowest', () => {
+  const outcomes = [
+    [4, 5],
+    [4, 5.1],
+    [5.1, 6],
+  ].map((p99s) => {
+    const samples = p99s.map((p99Ms) => ({ perSecond: 1, p50Ms: 1, p99Ms }))
+    return verdictsOn([{ ...cell('batching', 'hot', 64), samples }]).map(({ outcome }) => outcome)
+  })
+  expect(outcomes).toEqual([['holds'], ['undecided'], ['missed']])
+})
+
+test('where all rounds of the one side came before those of the other, each is compared with each', () => {
+  const grown = (subject: string, ...rates: number[]) => ({ ...cell(subject, 'hot', 64, ...rates), section: 'growth' })
+  const [, time] = verdictsOn([grown('small', 100, 110, 120), grown('large', 100, 80, 96)])
+  expect(time).toEqual({
+    title: 'growth, hot: time per order, large ÷ small',
+    value: 1.2,
+    spread: [1, 1.5],
+    measured: 'apart',
+    wanted: '≤ 1.2',
+    outcome: 'undecided',
+  })
 })
 
 test('of searches alone the slowest kind counts, round by round', () => {
@@ -66,8 +111,9 @@ test('of searches alone the slowest kind counts, round by round', () => {
       title: 'search, one client: p99 of the slowest kind, ms',
       value: 40,
       spread: [20, 60],
+      measured: 'in turns',
       wanted: '≤ 50',
-      holds: true,
+      outcome: 'undecided',
     },
   ])
   const section = readmeSection({ ...results, settings: { ...results.settings, products: 100_000 }, cells: searched })
@@ -78,8 +124,8 @@ test('of searches alone the slowest kind counts, round by round', () => {
 
 test('the README says what was wanted, and what was missed', () => {
   const section = readmeSection(results)
-  expect(section).toContain('| hot, 64 clients: orders/s ÷ pgbench | 5 | 4–10 | ≥ 4 |')
-  expect(section).toContain('| hot, 64 clients: p99 ÷ p50 | 6 | 6–6 | ≤ 5, missed |')
+  expect(section).toContain('| hot, 64 clients: orders/s ÷ pgbench | 5 | 4–10 | in turns | ≥ 4 |')
+  expect(section).toContain('| hot, 64 clients: p99 ÷ p50 | 6 | 6–6 | in turns | ≤ 5, missed |')
 })
 
 test('wrk’s last line counts; without it the run is an error', () => {
@@ -174,7 +220,7 @@ test('tables line up', () => {
 test('the screen shows every cell and says what misses', () => {
   const text = screen(results)
   expect(text).toMatch(/placing, hot, batching +64 +4,400 +4,000 +5,000 +10 +60 +0.38/)
-  expect(text).toMatch(/p99 ÷ p50 +6 +6–6 +≤ 5 +MISSED/)
+  expect(text).toMatch(/p99 ÷ p50 +6 +6–6 +in turns +≤ 5 +MISSED/)
   expect(text).toMatch(/placing, hot, batching +orders 0.25, postgres 0.13/)
 })
 
