@@ -9,6 +9,7 @@ import { needTool, NGINX } from '../../scripts/src/tools'
 import { findPgbench } from './baseline'
 import { verdictsOn, type Cell, type Machine, type Results } from './figures'
 import { findWrk } from './load'
+import { oneClient } from './one-client'
 import { optionsFrom, SECTIONS, USAGE, type Options } from './options'
 import { ordersPlot } from './plot'
 import { progressLine, readmeSection, screen } from './report'
@@ -42,17 +43,18 @@ async function measure(options: Options): Promise<Results> {
       else cells.push({ ...key, samples: [sample] })
       say(progressLine(key, sample))
     },
-    running: {},
+    running: new Set(),
     interrupted,
   }
   const cleanUp = async () => {
-    await bench.running.stack?.stop()
+    // The one that shares another's database before that.
+    for (const stack of [...bench.running].reverse()) await stack.stop()
     removeCluster(dataDir)
     rmSync(dataDir, { recursive: true, force: true })
   }
   interrupted.addEventListener('abort', () => {
     // While the shop is starting, that ends the start, which ends the rest.
-    if (bench.running.stack) void cleanUp().finally(() => process.exit(INTERRUPTED))
+    if (bench.running.size > 0) void cleanUp().finally(() => process.exit(INTERRUPTED))
   })
   try {
     await runSections(bench)
@@ -83,6 +85,7 @@ async function runSections(bench: Bench): Promise<void> {
   const modes = (['hot', 'spread'] as const).filter(wanted)
   if (modes.length > 0 || wanted('keys') || wanted('growth')) await calibrate(bench)
   if (modes.length > 0) await placing(bench, modes)
+  if (wanted('one-client')) await oneClient(bench)
   if (wanted('keys')) await withKeys(bench)
   if (wanted('sold-out')) await soldOut(bench)
   if (wanted('reads')) await reads(bench)
@@ -132,7 +135,8 @@ function merged(earlier: Results, now: Results): Results {
     ...(!again.has('growth') && { growth }),
     ...(!again.has('search') && { products }),
   }
-  return { ...now, settings, cells, verdicts: verdictsOn(cells) }
+  const { notes } = now.cells.some(({ subject }) => subject.startsWith('pgbench')) ? now : earlier
+  return { ...now, settings, notes, cells, verdicts: verdictsOn(cells) }
 }
 
 function needSameRounds(earlier: Results, { rounds, seconds }: Options): void {

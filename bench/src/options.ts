@@ -3,6 +3,7 @@ import { names, readArguments, WrongOption } from '../../proof/src/options'
 export const SECTIONS = [
   'hot',
   'spread',
+  'one-client',
   'keys',
   'sold-out',
   'reads',
@@ -18,6 +19,8 @@ export type Options = {
   /** Of load in one cell. */
   seconds: number
   rounds: number
+  /** How often the two stores take turns in a round of one client. */
+  turns: number
   connections: readonly number[]
   /** Orders of the past in the two sizes that are compared. */
   growth: { small: number; large: number }
@@ -37,12 +40,13 @@ export const USAGE = `npm run bench -- [options]
   --only a,b         sections: ${SECTIONS.join(', ')} (all but profile)
   --seconds n        load in each cell (8)
   --rounds n         rounds, whose median counts (3)
+  --turns n          turns that the stores take in each round of one-client (100)
   --connections a,b  of the placing sections (1,16,64,256)
   --growth n         orders of the past in the large size (1e7), compared with --growth-from (1e4)
   --products n       products of the catalogue that is searched (1e5)
   --log-level l      of the services (info, as they come)
   --scratch folder   where the scratch data goes, on a disk (bench/)
-  --quick            small sizes, for trying it: 2 seconds, 1 round, 1 and 64 connections, growth to 1e5,
+  --quick            small sizes, for trying it: 2 seconds, 1 round, 10 turns, 1 and 64 connections, growth to 1e5,
                      1e4 products
   --merge            keeps what bench/results/latest.json has of the other sections; without it, and with --quick, a run of
                      some sections is only shown, and kept in bench/results/partial.json
@@ -55,6 +59,7 @@ export function optionsFrom(args: readonly string[]): Options | 'help' {
     only: { type: 'string', default: SECTIONS.filter((name) => name !== 'profile').join(',') },
     seconds: { type: 'string' },
     rounds: { type: 'string' },
+    turns: { type: 'string' },
     connections: { type: 'string' },
     growth: { type: 'string' },
     'growth-from': { type: 'string', default: '1e4' },
@@ -72,6 +77,7 @@ export function optionsFrom(args: readonly string[]): Options | 'help' {
     sections: names('only', values.only, SECTIONS),
     seconds: number('seconds', values.seconds ?? (quick ? '2' : '8')),
     rounds: number('rounds', values.rounds ?? (quick ? '1' : '3')),
+    turns: number('turns', values.turns ?? (quick ? '10' : '100')),
     connections: (values.connections ?? (quick ? '1,64' : '1,16,64,256'))
       .split(',')
       .map((each) => number('connections', each)),

@@ -1,10 +1,12 @@
 import {
   cellsBy,
+  middleHalf,
   p50,
   p99,
   rate,
   spread,
   totalCpu,
+  turnRatios,
   typical,
   type Cell,
   type CellKey,
@@ -93,6 +95,7 @@ export function screen({ cells, verdicts, machine, notes }: Results): string {
         outcome === 'missed' ? 'MISSED' : outcome,
       ]),
     ]),
+    ...turnLines(cells),
   ].join('\n')
 }
 
@@ -119,6 +122,21 @@ function searchLines({ cells, settings }: Results): string[] {
       modes.map((mode) => [mode, ...times(mode, 1), ...times(mode, 16)]),
     ),
     '',
+  ]
+}
+
+/** How the two stores were compared for one client, and how far their turns differ. */
+function turnLines(cells: readonly Cell[]): string[] {
+  const cell = cellsBy(cells)
+  const found = (['hot', 'spread'] as const).flatMap((mode) => {
+    const [batching, plain] = [cell('one-client', 'batching', mode, 1), cell('one-client', 'plain', mode, 1)]
+    const all = (batching?.samples ?? []).flatMap((sample, i) => turnRatios(sample, plain?.samples[i]))
+    return all.length > 0 ? [{ turns: all.length, half: `${mode} ${range(middleHalf(all))}` }] : []
+  })
+  if (found.length === 0) return []
+  return [
+    `One client orders from two shops that are up at once, by ${number(found[0]?.turns)} short turns of each. ` +
+      `Half of the turns’ ratios: ${found.map(({ half }) => half).join(', ')}.`,
   ]
 }
 
@@ -166,6 +184,7 @@ export function readmeSection(results: Results): string {
     'Every round has both sides of what is measured in turns, and gives one value; apart are all rounds of the one side and then all of ' +
       'the other, and each gives a value with each. Undecided: the limit lies within the spread of these.',
     '',
+    ...turnLines(cells).flatMap((line) => [line, '']),
     `Growth is from ${number(settings.growth.small)} to ${number(settings.growth.large)} orders. All figures are in [latest.json](bench/results/latest.json).`,
   ].join('\n')
 }

@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -24,7 +24,7 @@ export type Bench = {
   say: (line: string) => void
   record: (key: CellKey, sample: Sample) => void
   /** For whoever interrupts it: what has to be stopped. */
-  running: { stack?: Stack }
+  running: Set<Stack>
   interrupted: AbortSignal
 }
 export type Placement = 'batching' | 'plain'
@@ -37,16 +37,21 @@ export async function openShop(
   bench: Bench,
   {
     placement = 'batching',
+    beside,
     ...wanted
-  }: Pick<StackOptions, 'ordersProcesses' | 'entry'> & { placement?: Placement } = {},
+  }: Pick<StackOptions, 'ordersProcesses' | 'entry'> & {
+    placement?: Placement
+    /** A shop that is open, and stays so: this one shares its database, as a replica of every process. */
+    beside?: { stack: Stack }
+  } = {},
 ) {
   const { options, dataDir, record, say } = bench
   const stack = await startStack({
-    dataDir,
+    dataDir: beside ? folderBeside(dataDir) : dataDir,
     ports: 'free',
     signal: bench.interrupted,
     env: {
-      DATABASE_URL: '', // never the user's data
+      DATABASE_URL: beside?.stack.ownerUrl ?? '', // never the user's data
       DATABASE_URL_FILE: '',
       DEMO_DATA: '0',
       RATE_LIMIT_RPS: '0',
@@ -56,7 +61,7 @@ export async function openShop(
     },
     ...wanted,
   })
-  bench.running.stack = stack
+  bench.running.add(stack)
   const owner = new pg.Pool({ connectionString: stack.ownerUrl, max: 2 })
   owner.on('error', () => undefined)
 
@@ -162,7 +167,7 @@ export async function openShop(
   async function close(): Promise<void> {
     await owner.end()
     await stack.stop()
-    delete bench.running.stack
+    bench.running.delete(stack)
   }
 
   try {
@@ -172,9 +177,31 @@ export async function openShop(
     await close()
     throw error
   }
-  return { stack, owner, token, buyerTokens, order, orders, run, place, pgbench, chooseForms, checkBooks, close }
+  return {
+    stack,
+    owner,
+    token,
+    buyerTokens,
+    order,
+    orders,
+    ordersOf,
+    run,
+    place,
+    pgbench,
+    chooseForms,
+    checkBooks,
+    close,
+  }
 }
 export type Shop = Awaited<ReturnType<typeof openShop>>
+
+/** A folder for a second stack with the same key and passwords. */
+function folderBeside(dataDir: string): string {
+  const folder = join(dataDir, 'beside')
+  mkdirSync(folder, { recursive: true })
+  for (const file of ['secrets.json', 'jwt-private.pem']) copyFileSync(join(dataDir, file), join(folder, file))
+  return folder
+}
 
 /** Runs `work` on a started shop, which is stopped whatever happens. */
 export async function within(

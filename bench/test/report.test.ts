@@ -1,7 +1,7 @@
 import { WrongOption } from '../../proof/src/options'
 import { parsePgbench } from '../src/baseline'
 import { cpuPerAnswer } from '../src/cpu'
-import { median, verdictsOn, type Cell, type Results } from '../src/figures'
+import { median, middleHalf, verdictsOn, type Cell, type Results } from '../src/figures'
 import { parseWrk } from '../src/load'
 import { optionsFrom } from '../src/options'
 import { ordersPlot } from '../src/plot'
@@ -42,6 +42,14 @@ const results: Results = {
 test('a median is the middle value, or the mean of the middle two', () => {
   expect([median([3]), median([10, 9, 100]), median([1, 2, 3, 10])]).toEqual([3, 10, 2.5])
   expect(() => median([])).toThrow('no median')
+})
+
+test('half of the values lie within the middle half', () => {
+  expect([middleHalf([5, 1, 4, 2, 3]), middleHalf([4, 1, 3, 2]), middleHalf([7])]).toEqual([
+    [2, 4],
+    [1.5, 3.5],
+    [7, 7],
+  ])
 })
 
 test('ratios are taken round by round, and held to what is wanted', () => {
@@ -95,6 +103,33 @@ test('where all rounds of the one side came before those of the other, each is c
     wanted: '≤ 1.2',
     outcome: 'undecided',
   })
+})
+
+const alone = (subject: string, ...rounds: number[][]): Cell => ({
+  section: 'one-client',
+  subject,
+  mode: 'hot',
+  connections: 1,
+  samples: rounds.map((turnsMs) => ({ perSecond: 1, p50Ms: 100, p99Ms: 100, turnsMs })),
+})
+// The disk is three times as slow in some turns as in others.
+const turns = [alone('batching', [1, 3, 3.3], [1.1, 1.1, 3.6]), alone('plain', [1, 3, 3], [1, 1, 3])]
+
+test('the stores are compared for one client turn by turn, and not by what came in other turns', () => {
+  expect(verdictsOn(turns)).toEqual([
+    {
+      title: 'hot, one client: p50 batching ÷ plain',
+      value: 1.05,
+      spread: [1, 1.1],
+      measured: 'in turns',
+      wanted: '≤ 1.05',
+      outcome: 'undecided',
+    },
+  ])
+  expect(verdictsOn([{ ...cell('batching', 'hot', 1, 1) }, { ...cell('plain', 'hot', 1, 1) }])).toEqual([])
+  const section = readmeSection({ ...results, cells: turns, verdicts: verdictsOn(turns) })
+  expect(section).toContain('| hot, one client: p50 batching ÷ plain | 1.05 | 1–1.1 | in turns | ≤ 1.05, undecided |')
+  expect(section).toContain('by 6 short turns of each. Half of the turns’ ratios: hot 1–1.1.')
 })
 
 test('of searches alone the slowest kind counts, round by round', () => {
@@ -193,6 +228,7 @@ test('a profile says where time went by package and by function, without idle ti
 test('options have sizes for every purpose, and a wrong one is named', () => {
   expect(optionsFrom([])).toMatchObject({
     rounds: 3,
+    turns: 100,
     connections: [1, 16, 64, 256],
     growth: { small: 1e4, large: 1e7 },
   })
