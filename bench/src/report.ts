@@ -135,8 +135,8 @@ function turnLines(cells: readonly Cell[]): string[] {
   })
   if (found.length === 0) return []
   return [
-    `One client orders from two shops that are up at once, by ${number(found[0]?.turns)} short turns of each. ` +
-      `Half of the turns’ ratios: ${found.map(({ half }) => half).join(', ')}.`,
+    `One client orders from two shops that are up at once, by ${number(found[0]?.turns)} short turns of each; ` +
+      `the rates of one client further up are of starts that were minutes apart. Half of the turns’ ratios: ${found.map(({ half }) => half).join(', ')}.`,
   ]
 }
 

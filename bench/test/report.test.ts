@@ -129,7 +129,8 @@ test('the stores are compared for one client turn by turn, and not by what came 
   expect(verdictsOn([{ ...cell('batching', 'hot', 1, 1) }, { ...cell('plain', 'hot', 1, 1) }])).toEqual([])
   const section = readmeSection({ ...results, cells: turns, verdicts: verdictsOn(turns) })
   expect(section).toContain('| hot, one client: p50 batching ÷ plain | 1.05 | 1–1.1 | in turns | ≤ 1.05, undecided |')
-  expect(section).toContain('by 6 short turns of each. Half of the turns’ ratios: hot 1–1.1.')
+  expect(section).toContain('by 6 short turns of each;')
+  expect(section).toContain('Half of the turns’ ratios: hot 1–1.1.')
 })
 
 test('of searches alone the slowest kind counts, round by round', () => {
