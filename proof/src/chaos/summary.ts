@@ -10,7 +10,7 @@ export function summary(result: ChaosResult): string {
   return [
     aligned([['fault', 'times', 'hit', 'slowest recovery'], ...faultRows(result)]),
     '',
-    aligned([['memory, MB', 'peak', 'lives', 'longest life', 'its first minute → its last'], ...memoryRows(result)]),
+    aligned([['memory, MB', 'peak', 'lives', 'longest life', 'median of each of its minutes'], ...memoryRows(result)]),
     '',
     table(findings),
     '',
@@ -31,12 +31,12 @@ const faultRows = ({ recoveries }: ChaosResult): string[][] =>
   })
 
 const memoryRows = ({ memory }: ChaosResult): string[][] =>
-  memoryOf(memory).map(({ process, peakMegabytes, lives, longestLifeSeconds, warm, last }) => [
+  memoryOf(memory).map(({ process, peakMegabytes, lives, longestLifeSeconds, minutes }) => [
     process,
     peakMegabytes.toFixed(0),
     grouped(lives),
     `${longestLifeSeconds} s`,
-    warm === undefined || last === undefined ? '' : `${warm.toFixed(0)} → ${last.toFixed(0)}`,
+    minutes.map((megabytes) => megabytes.toFixed(0).padStart(3)).join(' '),
   ])
 
 /** The first column to the left, the others to the right. */

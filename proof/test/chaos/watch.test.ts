@@ -13,12 +13,10 @@ test('what memory a process has after the load has ended says nothing of it, and
   expect(watched.memory.map(({ at }) => at)).toEqual(taken)
 })
 
-test('a life is compared by its second and its last half minute', () => {
-  const samples = Array.from({ length: 301 }, (_, s) => ({
-    ...{ process: 'users', pid: 1, at: s * 1_000 },
-    megabytes: s < 30 ? 500 : s <= 60 ? 100 : s < 270 ? 300 : 120,
-  }))
-  expect(memoryOf(samples)).toEqual([
-    { process: 'users', peakMegabytes: 500, lives: 1, longestLifeSeconds: 300, warm: 100, last: 120 },
+test('a program is told by its peak, and by the minutes of the process that lived longest', () => {
+  const life = (pid: number, megabytes: readonly number[]) =>
+    megabytes.map((each, i) => ({ process: 'users', pid, at: pid * 1_000_000 + i * 20_000, megabytes: each }))
+  expect(memoryOf([...life(1, [100, 300, 120, 90, 95, 900]), ...life(2, [10, 11])])).toEqual([
+    { process: 'users', peakMegabytes: 900, lives: 2, longestLifeSeconds: 100, minutes: [120, 95] },
   ])
 })
