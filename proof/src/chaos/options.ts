@@ -4,7 +4,7 @@ import type { ChaosOptions } from './run'
 
 export const USAGE = `npm run chaos -- [options]
   --minutes n       how long (10); --seconds n for less
-  --seed text       repeats the faults, and what the clients decide (drawn and printed)
+  --seed text       repeats the faults, and what the clients decide, if the other options are the same (drawn and printed)
   --faults a,b      some kinds of fault, or none for load alone:
                     ${inLines(FAULT_KINDS, 20)}
   --pace name       steady, or brisk: short faults in quick succession (steady)

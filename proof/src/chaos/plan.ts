@@ -4,6 +4,8 @@ import type { Random } from '../random'
 export const SERVICE_PROCESSES = ['users', 'products', 'orders', 'orders-2', 'swagger', 'gateway'] as const
 /** Those that talk to Postgres, each over a wire of its own. */
 export const WIRED_PROCESSES = ['users', 'products', 'orders', 'orders-2'] as const
+/** Those whose clients' calls are transactions of more than one statement. */
+const COMMITTING_PROCESSES = ['products', 'orders', 'orders-2'] as const
 export type ServiceProcess = (typeof SERVICE_PROCESSES)[number]
 export type WiredProcess = (typeof WIRED_PROCESSES)[number]
 
@@ -97,12 +99,12 @@ const DRAWS: { readonly [Kind in FaultKind]: Draw } = {
   reset: (random, lasts) => ({ kind: 'reset', wires: several(random, WIRED_PROCESSES), lastsMs: lasts() }),
   'cut-after-commit': (random, lasts) => ({
     kind: 'cut-after-commit',
-    wires: several(random, WIRED_PROCESSES),
+    wires: several(random, COMMITTING_PROCESSES),
     lastsMs: lasts(),
   }),
   'cut-before-commit': (random, lasts) => ({
     kind: 'cut-before-commit',
-    wires: several(random, WIRED_PROCESSES),
+    wires: several(random, COMMITTING_PROCESSES),
     lastsMs: lasts(),
   }),
   'cut-after-statement': (_, lasts, dealt) => ({

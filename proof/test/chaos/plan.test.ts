@@ -36,6 +36,16 @@ test('ten minutes have every kind of fault, and kill and freeze every service', 
   }
 })
 
+test('commits are cut where there are any: users sends no BEGIN for what the clients ask of it', () => {
+  const wires = Array.from({ length: 50 }, (_, n) => planOf({ ...options(`seed ${n}`), seconds: 60 }).faults).flatMap(
+    (faults) =>
+      faults.flatMap((fault) =>
+        fault.kind === 'cut-before-commit' || fault.kind === 'cut-after-commit' ? fault.wires : [],
+      ),
+  )
+  expect(new Set(wires)).toEqual(new Set(['products', 'orders', 'orders-2']))
+})
+
 test('only the kinds that are asked for are planned, and none when none is', () => {
   const plan = (kinds: typeof FAULT_KINDS) => planFaults(randomFrom('seed'), { seconds: 60, kinds })
   expect(new Set(plan(['clock', 'latency']).map(({ kind }) => kind))).toEqual(new Set(['clock', 'latency']))
