@@ -48,7 +48,10 @@ export const stockDeltas: ShopPromise = {
       ),
     ])
 
-    await stockIs(world, tally, product, product.stock + sum(accepted.map(({ delta }) => delta)) - sold)
+    const left = product.stock + sum(accepted.map(({ delta }) => delta)) - sold
+    const tooMuch = await shop.place(callers[0]!, [[product.id, left + 1]])
+    tally.equal(told(tooMuch), '409 insufficient-stock', `an order of one unit more than the ${left} that are left`)
+    await stockIs(world, tally, product, left)
     const ledger = await shop.movements(product.seller, product.id)
     const rows = new Map(ledger.map(({ id, delta, reason }) => [id, { id, delta, reason }]))
     for (const { id, delta, reason } of accepted)
