@@ -84,10 +84,6 @@ export async function readShown(
   { buyers, products }: { buyers: readonly Party[]; products: readonly { id: string; seller: Party }[] },
 ): Promise<Books['shown']> {
   const shown: Books['shown'] = { orders: [], products: [], unread: [] }
-  const keepUnread = (error: unknown) => {
-    if (!(error instanceof Unread)) throw error
-    shown.unread.push(error.message)
-  }
   const readOrders = async (buyer: Party) => {
     type Item = Omit<ShownOrder, 'buyerId'>
     for (const { id, status, paymentStatus, totalCents } of await all<Item>(client, '/orders', buyer))
@@ -99,15 +95,23 @@ export async function readShown(
     const { available } = await get<{ available: number }>(client, `/products/${id}`, seller)
     shown.products.push({ id, available, ledger })
   }
-  for (const buyer of buyers) await readOrders(buyer).catch(keepUnread)
-  for (const { id, seller } of products) await readProduct(id, seller).catch(keepUnread)
+  for (const buyer of buyers) await readOrders(buyer).catch(keptIn(shown.unread))
+  for (const { id, seller } of products) await readProduct(id, seller).catch(keptIn(shown.unread))
   return shown
 }
 
 class Unread extends Error {}
 
+const keptIn =
+  (unread: string[]) =>
+  (error: unknown): void => {
+    if (!(error instanceof Unread)) throw error
+    unread.push(error.message)
+  }
+
 /** Of the gateway's own address: Nginx lets nobody through to it. */
-export const readCharges = (gateway: Client): Promise<Charge[]> => all<Charge>(gateway, '/charges')
+export const readCharges = async (gateway: Client, unread: string[]): Promise<Charge[]> =>
+  (await all<Charge>(gateway, '/charges').catch(keptIn(unread))) ?? []
 
 async function all<Item>(client: Client, path: string, as?: Party): Promise<Item[]> {
   const items: Item[] = []

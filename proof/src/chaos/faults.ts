@@ -45,8 +45,12 @@ export async function stage(fault: Fault, scene: Scene, now: () => number): Prom
   return { ...fault, begunAt, endedAt: now(), strikes, ended }
 }
 
+/** Not while it starts again, from a fault before or by its own fault: that the judge hears of from whoever watches. */
+const isUp = (process: string, { lab }: Scene): boolean => lab.stack.pids()[process] !== undefined
+
 const STAGES: { readonly [Kind in FaultKind]: Stage<Kind> } = {
   kill: async ({ process }, scene) => {
+    if (!isUp(process, scene)) return { strikes: 0 }
     scene.lab.stack.kill(process, 'SIGKILL')
     if (process === 'postgres') await postgresIsBack(scene)
     return { strikes: 1, ended: [process] }
@@ -74,16 +78,24 @@ const STAGES: { readonly [Kind in FaultKind]: Stage<Kind> } = {
     const backends = which === 'postmaster' ? [] : childrenOf(postmaster)
     return freeze([...(which === 'backends' ? [] : [postmaster]), ...backends], lastsMs, scene)
   },
-  'rolling-restart': async ({ processes }, { lab }) => {
-    for (const each of processes) await lab.stack.restart(each)
-    return { strikes: processes.length, ended: processes }
-  },
-  'nginx-reload': async ({ times }, { lab, interrupted }) => {
-    for (let n = 0; n < times; n++) {
-      lab.stack.kill('nginx', 'SIGHUP')
-      await lasting(300, interrupted)
+  'rolling-restart': async ({ processes }, scene) => {
+    const ended: (typeof processes)[number][] = []
+    for (const each of processes) {
+      if (isUp(each, scene)) ended.push(each)
+      await scene.lab.stack.restart(each)
     }
-    return { strikes: times }
+    return { strikes: ended.length, ended }
+  },
+  'nginx-reload': async ({ times }, scene) => {
+    let strikes = 0
+    for (let n = 0; n < times; n++) {
+      if (isUp('nginx', scene)) {
+        scene.lab.stack.kill('nginx', 'SIGHUP')
+        strikes++
+      }
+      await lasting(300, scene.interrupted)
+    }
+    return { strikes }
   },
   latency: ({ wires, ms, lastsMs }, scene) => onWires(wires, lastsMs, scene, (wire) => wire.delay(ms)),
   'black-hole': ({ wires, lastsMs }, scene) => onWires(wires, lastsMs, scene, (wire) => wire.blackHole()),

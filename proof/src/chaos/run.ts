@@ -115,7 +115,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const staged: Staged[] = []
     const asides: Promise<unknown>[] = []
     const hot = market.products.slice(0, HOT).map(({ id }) => id)
-    const scene = { lab, clients, hot, interrupted: signal, aside: (work: Promise<unknown>) => void asides.push(work) }
+    const aside = (work: Promise<unknown>) => {
+      work.catch(() => undefined) // heard of in the end
+      asides.push(work)
+    }
+    const scene = { lab, clients, hot, interrupted: signal, aside }
     await recovered(recorder.now() + WARM_UP_MS)
     for (const [n, fault] of planned.entries()) {
       signal.throwIfAborted()
@@ -135,9 +139,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 
     show('repeating what is unknown')
     await quiet(lab)
+    signal.throwIfAborted()
     const settled = await settle(market, recorder, people.all)
     show('waiting for the sweeps')
     await sweepsEnd(lab, options.holdMinutes)
+    signal.throwIfAborted()
     show('reading everything')
     for (const party of people.all) await party.logIn()
     const shown = await readShown(client, { buyers: people.buyers, products: market.products })
@@ -146,7 +152,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     cleanUps.push(gateway.close)
     const evidence = {
       history: recorder.history,
-      books: { ...stored, shown, charges: await readCharges(gateway) },
+      books: { ...stored, shown, charges: await readCharges(gateway, shown.unread) },
       faults: staged,
       exits: watched.exits,
       ...{ running, endedAt, readAt, began, holdMs: options.holdMinutes * 60_000 },
@@ -168,12 +174,26 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       dataDir,
     }
   } finally {
-    for (const cleanUp of cleanUps.reverse()) await cleanUp()
-    if (options.keep || !allHeld) say(`data, logs and evidence.json are left in ${dataDir}`)
-    else {
-      removeCluster(dataDir)
-      rmSync(dataDir, { recursive: true, force: true })
+    try {
+      await allOf(cleanUps.reverse())
+    } finally {
+      if (options.keep || !allHeld) say(`data, logs and what is known as evidence.json are left in ${dataDir}`)
+      else {
+        removeCluster(dataDir)
+        rmSync(dataDir, { recursive: true, force: true })
+      }
     }
+  }
+}
+
+/** Each of them, whatever became of those before it; raises what the first one raised. */
+async function allOf(steps: readonly (() => unknown)[]): Promise<void> {
+  const [step, ...others] = steps
+  if (!step) return
+  try {
+    await step()
+  } finally {
+    await allOf(others)
   }
 }
 
@@ -212,10 +232,12 @@ async function openFor(market: Market, recorder: Recorder, counts: Readonly<Reco
   }
 }
 
-/** Waits until the database has nothing left to do: what a fault delayed may still be on its way. */
+const QUIET_MS = 60_000
+
+/** Waits until the database has nothing left to do: what a fault delayed may still be on its way. The judge sees a shop that never rests. */
 async function quiet({ owner }: Lab): Promise<void> {
   const busy = `select from pg_stat_activity where application_name = any ($1) and state <> 'idle'`
-  for (let calm = 0; calm < 5; await sleep(50))
+  for (let calm = 0, deadline = Date.now() + QUIET_MS; calm < 5 && Date.now() < deadline; await sleep(50))
     calm = (await owner.query(busy, [['users', 'products', 'orders']])).rowCount === 0 ? calm + 1 : 0
 }
 
