@@ -66,7 +66,7 @@ export const removeNginxCache = (dataDir: string): void =>
   rmSync(cacheFolder(dataDir), { recursive: true, force: true })
 
 /** Settings that render.sh knows; one left empty means its default. */
-const PASSED_ON = ['RATE_LIMIT_RPS', 'LOGIN_RATE_LIMIT_RPM', 'NGINX_WORKERS', 'NGINX_ACCESS_LOG', 'NGINX_ERROR_LOG']
+const PASSED_ON = ['RATE_LIMIT_RPS', 'LOGIN_RATE_LIMIT_RPM', 'NGINX_WORKERS']
 
 /** Whether a GET is answered, and with a status that will do. */
 export function answers(url: string, willDo: (status: number) => boolean): Promise<boolean> {

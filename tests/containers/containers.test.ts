@@ -306,6 +306,7 @@ describe('Dockerfile', () => {
         ...compose.services['nginx']?.environment,
         RATE_LIMIT_RPS: '200',
         LOGIN_RATE_LIMIT_RPM: '120',
+        NGINX_WORKERS: '2',
         NGINX_RUNTIME_DIR: path.join(folder, 'run'),
         ...more,
       })
