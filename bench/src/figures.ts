@@ -46,8 +46,8 @@ export type Verdict = {
   wanted?: string
   outcome?: 'holds' | 'missed' | 'undecided'
 }
-/** What every round has both sides of, and what came after all rounds of the other side, minutes later. */
-export type Measured = 'in turns' | 'apart'
+/** A figure of every round, with both of its sides; or one side came after all rounds of the other, minutes later. */
+export type Measured = 'each round' | 'apart'
 
 export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('no values, no median')
@@ -101,7 +101,7 @@ export const turnRatios = (above: Sample, below: Sample | undefined): number[] =
  * Round by round, so that what slows both down for a while counts for neither. Where no round has both, each of the one with
  * each of the other.
  */
-function ratios({ of: above, to: below, by, byBelow = by, measured = 'in turns' }: Claim): number[] {
+function ratios({ of: above, to: below, by, byBelow = by, measured = 'each round' }: Claim): number[] {
   if (!above || !below) return []
   return above.samples.flatMap((sample, i) => {
     const others = measured === 'apart' ? below.samples : below.samples.slice(i, i + 1)
@@ -251,7 +251,7 @@ export function verdictsOn(cells: readonly Cell[]): Verdict[] {
     })),
   ]
   const compared = claims.flatMap((claim): Verdict[] => {
-    const { title, measured = 'in turns' } = claim
+    const { title, measured = 'each round' } = claim
     const values = ratios(claim)
     if (values.length === 0) return []
     const found = { title, value: median(values), spread: spread(values), measured }
@@ -268,7 +268,7 @@ function slowestOf(cells: readonly Cell[]): Verdict[] {
     Math.max(...alone.map(({ samples }) => samples[i]?.p99Ms ?? 0)),
   )
   if (slowest.length === 0) return []
-  const found = { value: median(slowest), spread: spread(slowest), measured: 'in turns' } as const
+  const found = { value: median(slowest), spread: spread(slowest), measured: 'each round' } as const
   return [
     { title: 'search, one client: p99 of the slowest kind, ms', ...found, ...judge(found.spread, { atMost: 50 }) },
   ]

@@ -181,8 +181,8 @@ export function readmeSection(results: Results): string {
       ]),
     ),
     '',
-    'Every round has both sides of what is measured in turns, and gives one value; apart are all rounds of the one side and then all of ' +
-      'the other, and each gives a value with each. Undecided: the limit lies within the spread of these.',
+    'What is measured in each round gives one value a round; apart are all rounds of the one side and then all of the other, minutes ' +
+      'later, and each gives a value with each. Undecided: the limit lies within the spread of these.',
     '',
     ...turnLines(cells).flatMap((line) => [line, '']),
     `Growth is from ${number(settings.growth.small)} to ${number(settings.growth.large)} orders. All figures are in [latest.json](bench/results/latest.json).`,

@@ -53,7 +53,7 @@ test('half of the values lie within the middle half', () => {
 })
 
 test('ratios are taken round by round, and held to what is wanted', () => {
-  const measured = 'in turns'
+  const measured = 'each round'
   expect(verdictsOn(cells)).toEqual([
     {
       title: 'hot, 64 clients: orders/s ÷ pgbench',
@@ -121,14 +121,14 @@ test('the stores are compared for one client turn by turn, and not by what came 
       title: 'hot, one client: p50 batching ÷ plain',
       value: 1.05,
       spread: [1, 1.1],
-      measured: 'in turns',
+      measured: 'each round',
       wanted: '≤ 1.05',
       outcome: 'undecided',
     },
   ])
   expect(verdictsOn([{ ...cell('batching', 'hot', 1, 1) }, { ...cell('plain', 'hot', 1, 1) }])).toEqual([])
   const section = readmeSection({ ...results, cells: turns, verdicts: verdictsOn(turns) })
-  expect(section).toContain('| hot, one client: p50 batching ÷ plain | 1.05 | 1–1.1 | in turns | ≤ 1.05, undecided |')
+  expect(section).toContain('| hot, one client: p50 batching ÷ plain | 1.05 | 1–1.1 | each round | ≤ 1.05, undecided |')
   expect(section).toContain('by 6 short turns of each;')
   expect(section).toContain('Half of the turns’ ratios: hot 1–1.1.')
 })
@@ -147,7 +147,7 @@ test('of searches alone the slowest kind counts, round by round', () => {
       title: 'search, one client: p99 of the slowest kind, ms',
       value: 40,
       spread: [20, 60],
-      measured: 'in turns',
+      measured: 'each round',
       wanted: '≤ 50',
       outcome: 'undecided',
     },
@@ -160,8 +160,8 @@ test('of searches alone the slowest kind counts, round by round', () => {
 
 test('the README says what was wanted, and what was missed', () => {
   const section = readmeSection(results)
-  expect(section).toContain('| hot, 64 clients: orders/s ÷ pgbench | 5 | 4–10 | in turns | ≥ 4 |')
-  expect(section).toContain('| hot, 64 clients: p99 ÷ p50 | 6 | 6–6 | in turns | ≤ 5, missed |')
+  expect(section).toContain('| hot, 64 clients: orders/s ÷ pgbench | 5 | 4–10 | each round | ≥ 4 |')
+  expect(section).toContain('| hot, 64 clients: p99 ÷ p50 | 6 | 6–6 | each round | ≤ 5, missed |')
 })
 
 test('wrk’s last line counts; without it the run is an error', () => {
@@ -257,7 +257,7 @@ test('tables line up', () => {
 test('the screen shows every cell and says what misses', () => {
   const text = screen(results)
   expect(text).toMatch(/placing, hot, batching +64 +4,400 +4,000 +5,000 +10 +60 +0.38/)
-  expect(text).toMatch(/p99 ÷ p50 +6 +6–6 +in turns +≤ 5 +MISSED/)
+  expect(text).toMatch(/p99 ÷ p50 +6 +6–6 +each round +≤ 5 +MISSED/)
   expect(text).toMatch(/placing, hot, batching +orders 0.25, postgres 0.13/)
 })
 
