@@ -32,7 +32,7 @@ const setClock = async (offMs: number, ...services: string[]): Promise<void> => 
     await writeFile(path.join(clocks, new URL(shop.stack.urls[service] ?? '').port), String(offMs))
 }
 
-test('orders whose machine is an hour ahead or behind holds no order shorter or longer for that, and lists orders and movements in their order', async () => {
+test('orders whose machine is an hour ahead or behind holds no order shorter or longer for that, and lists them in their order', async () => {
   const [held, due] = [await shop.order(buyer, [[product, 1]]), await shop.order(buyer, [[product, 2]])]
   await setClock(HOUR_MS, 'orders')
   await until(ask, ({ status }) => status === 401) // by then the token is over
@@ -60,15 +60,4 @@ test('orders whose machine is an hour ahead or behind holds no order shorter or 
 
   const ids = (await ask()).body.items.map(({ id }: { id: string }) => id)
   expect(ids).toEqual([latest.id, due.body.id, held.body.id])
-  const { rows } = await shop.owner.query(
-    'select reason, order_id from products.stock_movements where product_id = $1 order by id desc',
-    [product],
-  )
-  expect(rows).toEqual([
-    { reason: 'ORDERED', order_id: latest.id },
-    { reason: 'CANCELLED', order_id: due.body.id },
-    { reason: 'ORDERED', order_id: due.body.id },
-    { reason: 'ORDERED', order_id: held.body.id },
-    { reason: 'RECEIVED', order_id: null },
-  ])
 }, 120_000)

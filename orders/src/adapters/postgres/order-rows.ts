@@ -1,9 +1,9 @@
 import type pg from 'pg'
+import { uuidv7 } from 'uuidv7'
 import type { Placement } from '../../application/ports'
 import { asOrder, placedOrder, totalCents, type Order, type OrderLine, type RequestedLine } from '../../domain/order'
 import { UNPAID, type Failed, type Payment } from '../../domain/payment'
 import type { Shipment } from '../../domain/shipment'
-import { idAt } from './ids'
 import type { LockedProduct } from './stock'
 
 /** All of an order, its parts as JSON, one row an order: `select ORDER_COLUMNS from orders.orders o`. */
@@ -151,7 +151,7 @@ export async function writeOrders(tx: pg.PoolClient, orders: readonly Order[]): 
       lines.map((line) => line.name),
       lines.map((line) => line.quantity),
       lines.map((line) => line.unitPriceCents),
-      lines.map((line) => idAt(line.order.createdAt)),
+      lines.map(() => uuidv7()),
       lines.map((line) => line.order.buyerId),
       lines.map((line) => line.placedAt),
     ],

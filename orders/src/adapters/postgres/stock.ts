@@ -1,6 +1,6 @@
 import type pg from 'pg'
+import { uuidv7 } from 'uuidv7'
 import type { Order, OrderLine, RequestedLine } from '../../domain/order'
-import { idAt } from './ids'
 
 /** What a line needs of a product that is for sale, its counter locked until the end of the transaction. */
 export type LockedProduct = Pick<OrderLine, 'sellerId' | 'name' | 'unitPriceCents'> & { available: number }
@@ -58,7 +58,7 @@ export async function returnStock(
     values: [
       productIds,
       returned.map((line) => line.quantity),
-      returned.map(() => idAt(order.updatedAt)),
+      returned.map(() => uuidv7()),
       order.id,
       actorId,
       order.updatedAt,
