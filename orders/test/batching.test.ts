@@ -263,6 +263,36 @@ test('who waits for a locked product in vain is told to come back, and nobody wa
   expect(word({ status: 'fulfilled', value: await store.place(one(a.id)) })).toBe('placed')
 })
 
+test('when the first of a line meets an outage, those behind it do not run into it one after the other', async () => {
+  const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
+  const store = batchingOrderStore(aPool())
+  const letGo = await hold(locked.id)
+  const stuck = Promise.allSettled([1, 2, 3].map(() => store.place(one(locked.id))))
+  await untilQueued(database.owner, 1)
+  await store.place(one(free.id)) // after it they stand in a line
+  await untilQueued(database.owner, 1)
+  await database.owner.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  )
+  expect((await stuck).map(word)).toEqual(Array(3).fill('DatabaseOutage'))
+  await letGo()
+  expect(word({ status: 'fulfilled', value: await store.place(one(locked.id)) })).toBe('placed')
+})
+
+test('who waits for one product in vain takes nothing from those who wait for another', async () => {
+  const [a, b] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
+  const store = batchingOrderStore(aPool())
+  const [letAGo, letBGo] = [await hold(a.id), await hold(b.id)]
+  const both = aPlacement({ lines: [a, b].map(({ id }) => ({ productId: id, quantity: 1 })) })
+  const stuck = Promise.allSettled([both, one(a.id), one(a.id)].map((placement) => store.place(placement)))
+  await untilQueued(database.owner, 1)
+  await store.place(one((await world.addProduct({ available: 1 })).id)) // after it they stand in a line
+  await letAGo()
+  expect((await stuck).map(word)).toEqual(['error', 'placed', 'placed'])
+  await letBGo()
+  expect([await world.available(a.id), await world.available(b.id)]).toEqual([7, 9])
+})
+
 test('an order that came alone and waits for a locked product keeps the next ones waiting for a moment only', async () => {
   const [locked, free] = await Promise.all([world.addProduct({ available: 9 }), world.addProduct({ available: 9 })])
   const store = batchingOrderStore(aPool())

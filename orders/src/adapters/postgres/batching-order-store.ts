@@ -46,15 +46,15 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
   let underWay = false
   let alone = 0
 
-  /** By the plain store, on a connection of its own; answers whether what it needs was let go. */
-  async function placeAlone({ placement, resolve, reject }: Waiting): Promise<boolean> {
+  /** By the plain store, on a connection of its own; answers the outage that it met, if any. */
+  async function placeAlone({ placement, resolve, reject }: Waiting): Promise<DatabaseOutage | undefined> {
     alone++
     try {
       resolve(await plain.place(placement))
-      return true
+      return undefined
     } catch (error) {
       reject(error)
-      return !isLockTimeout(error)
+      return asOutage(error)
     } finally {
       alone--
       sendFirsts()
@@ -68,24 +68,32 @@ export function batchingOrderStore(pool: pg.Pool, options: BatchingOptions = {})
     else lines.set(held, { queue: [each], underWay: false })
   }
 
-  /** As many as may be alone go, the first of each line. */
+  /** As many as may be alone go, the first of each line; whoever is late by then is told to come back. */
   function sendFirsts(): void {
     for (const [held, line] of lines) {
       if (line.underWay) continue
-      if (alone >= maxAlone) return
-      line.queue.filter(isLate).forEach(refuse)
-      const [first, ...queue] = line.queue.filter((each) => !isLate(each))
-      lines.delete(held)
-      if (first) void sendFirst(first, held, queue)
+      const queue = line.queue.filter((each) => {
+        const late = isLate(each)
+        if (late) refuse(each)
+        return !late
+      })
+      lines.set(held, { queue, underWay: false })
+      if (queue.length === 0) lines.delete(held)
+      else if (alone < maxAlone) void sendFirst(held, queue)
     }
   }
 
-  /** What the first one got the others may have together; what it waited for in vain they don't wait for a second time. */
-  async function sendFirst(first: Waiting, held: string, queue: Waiting[]): Promise<void> {
+  /**
+   * What the first one got the others may have together; what it waited for in vain they don't wait for a second time, unless that
+   * may have been something else that it needed.
+   */
+  async function sendFirst(held: string, [first, ...queue]: readonly Waiting[]): Promise<void> {
+    if (!first) return
     lines.set(held, { queue, underWay: true })
-    const letGo = await placeAlone(first)
+    const outage = await placeAlone(first)
     lines.delete(held)
-    if (!letGo) return queue.forEach(refuse)
+    const forAnother = isLockTimeout(outage?.cause) && needsOf(first.placement).some((id) => id !== held)
+    if (outage && !forAnother) return queue.forEach(({ reject }) => reject(outage))
     waiting.unshift(...queue)
     if (!underWay) void run()
   }
