@@ -174,26 +174,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       dataDir,
     }
   } finally {
-    try {
-      await allOf(cleanUps.reverse())
-    } finally {
-      if (options.keep || !allHeld) say(`data, logs and what is known as evidence.json are left in ${dataDir}`)
-      else {
-        removeCluster(dataDir)
-        rmSync(dataDir, { recursive: true, force: true })
+    // Whatever fails here is told, and neither keeps the next one from being tidied up nor hides why the run ended.
+    for (const cleanUp of cleanUps.reverse()) {
+      try {
+        await cleanUp()
+      } catch (error) {
+        say(`while tidying up: ${(error as Error).message}`)
       }
     }
-  }
-}
-
-/** Each of them, whatever became of those before it; raises what the first one raised. */
-async function allOf(steps: readonly (() => unknown)[]): Promise<void> {
-  const [step, ...others] = steps
-  if (!step) return
-  try {
-    await step()
-  } finally {
-    await allOf(others)
+    if (options.keep || !allHeld) say(`data, logs and, once it was written, evidence.json are left in ${dataDir}`)
+    else {
+      removeCluster(dataDir)
+      rmSync(dataDir, { recursive: true, force: true })
+    }
   }
 }
 
