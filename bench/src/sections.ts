@@ -141,6 +141,7 @@ export const growth = (bench: Bench) =>
       await addHistory(shop.owner, { from, to, say: bench.say })
       bench.say(`    made in ${Math.round((performance.now() - begun) / 1000)} s`)
       from = to
+      await shop.warmUp() // it has stood idle since
       for (let round = 0; round < bench.options.rounds; round++) await grown(bench, shop, size)
       await shop.checkBooks(`growth to ${to}`)
     }

@@ -186,6 +186,7 @@ export async function openShop(
     orders,
     ordersOf,
     run,
+    warmUp,
     place,
     pgbench,
     chooseForms,
