@@ -17,15 +17,15 @@ afterAll(() => shop.stop())
 type Attempt = { key: string; buyer: Party; productId: string; outcome: 'ok' | 'refused' | 'unknown'; orderId?: string }
 
 /**
- * One order; a 5xx leaves its outcome open, and is waited after as a client would, instead of hammering a service that restarts. No
- * connection is lost: Nginx stays up, whoever is killed behind it.
+ * One order; a 5xx leaves its outcome open, and is waited after as a client would, instead of hammering a service that restarts: each
+ * call that is only told so has to be repeated in the end. No connection is lost: Nginx stays up, whoever is killed behind it.
  */
 async function attempt(buyer: Party, productId: string, key: string): Promise<Attempt> {
   const answer = await shop.order(buyer, [[productId, 1]], { 'idempotency-key': key })
   if (answer.status === 201) return { key, buyer, productId, outcome: 'ok', orderId: answer.body.id as string }
   if (answer.status < 500 && answer.body.code !== 'request-in-progress')
     return { key, buyer, productId, outcome: 'refused' }
-  await sleep(20)
+  await sleep(100)
   return { key, buyer, productId, outcome: 'unknown' }
 }
 
@@ -57,14 +57,14 @@ function load(productIds: string[]) {
 }
 
 /**
- * Repeats every open call with its key until it is decided, each buyer one call after another: there are thousands, and all of them at
- * once are more connections than Nginx has.
+ * Repeats every open call with its key until it is decided, each buyer one call after another: on a slow machine there are thousands,
+ * and all of them at once are more connections than Nginx has. How long all of them take is the machine's; each has a time of its own.
  */
 async function decided(attempts: Attempt[]): Promise<Attempt[]> {
-  const deadline = Date.now() + 20_000
   const perBuyer = buyers.map(async (buyer) => {
     const settled: Attempt[] = []
     for (let now of attempts.filter((made) => made.buyer === buyer)) {
+      const deadline = Date.now() + 20_000
       while (now.outcome === 'unknown' && Date.now() < deadline) now = await attempt(buyer, now.productId, now.key)
       settled.push(now)
     }
