@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startShop, until, type Party, type Shop } from '../support/system'
 
 const CARD = { cardNumber: '4242424242424242', expMonth: 12, expYear: 2099, cvc: '123' }
@@ -40,16 +41,30 @@ async function anOrder() {
 const settled = ({ paymentStatus }: { paymentStatus: string }) =>
   paymentStatus !== 'PENDING' && paymentStatus !== 'REFUND_PENDING'
 
-/** Ends the gateway as a crash would, and returns when what supervises the shop has started it again. */
+/**
+ * Ends the gateway as a crash would, and returns when what supervises the shop has started it again. Should it come back before
+ * `meanwhile` is over, it crashes again.
+ */
 async function crashGateway(meanwhile = () => Promise.resolve()) {
-  const { gateway: before } = shop.stack.pids()
-  shop.stack.kill('gateway', 'SIGKILL')
-  await meanwhile()
+  let crashed: number | undefined
+  const next = () => {
+    const { gateway: pid } = shop.stack.pids()
+    return pid === crashed ? undefined : pid
+  }
+  const crash = () => {
+    crashed = next() ?? crashed
+    shop.stack.kill('gateway', 'SIGKILL')
+  }
+  crash()
+  let isOver = false
+  const keepAway = async () => {
+    for (; !isOver; await sleep(5)) if (next() !== undefined) crash()
+  }
+  await Promise.all([meanwhile().finally(() => (isOver = true)), keepAway()])
   await until(
     async () => {
-      const { gateway: pid } = shop.stack.pids()
       const up = () => fetch(`${gateway}/livez`).then(({ ok }) => ok)
-      return pid !== undefined && pid !== before && (await up().catch(() => false))
+      return next() !== undefined && (await up().catch(() => false))
     },
     (up) => up,
   )
