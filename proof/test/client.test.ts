@@ -120,15 +120,15 @@ test.each([429, 502, 503, 504])('%d is waited out as long as Retry-After says', 
 
 test('while the shop asks for patience no other call is sent; logging in has a limit of its own', async () => {
   answers = [answer(429, {}, { 'retry-after': '1' }), answer(200), answer(200), answer(200)]
+  const begun = performance.now()
   const first = client.call('GET', '/a')
   while (client.counts.limited === 0) await setImmediate()
   await setImmediate()
-  const begun = performance.now()
+  const second = client.call('GET', '/b')
   await client.call('POST', '/users/token')
-  expect(performance.now() - begun).toBeLessThan(900)
-  await Promise.all([first, client.call('GET', '/b')])
-  expect(performance.now() - begun).toBeGreaterThan(900)
-  expect(heard.map(({ url }) => url).slice(0, 2)).toEqual(['/shop/a', '/shop/users/token'])
+  expect(heard.map(({ url }) => url)).toEqual(['/shop/a', '/shop/users/token'])
+  await Promise.all([first, second])
+  expect(performance.now() - begun).toBeGreaterThanOrEqual(990)
   expect(heard).toHaveLength(4)
 })
 
