@@ -54,6 +54,7 @@ export type ServedGateway = Awaited<ReturnType<typeof serveGateway>>
 export async function serveGateway() {
   const gateway = await openGateway()
   const server = createServer(gateway.app)
+  server.keepAliveTimeout = 65_000 // like a service's: a test that takes 5 s must not meet a connection that is being closed
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
