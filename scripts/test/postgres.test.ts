@@ -25,7 +25,7 @@ async function prepare(dataDir: string, password = 'secret') {
 }
 
 async function query(connectionString: string, sql: string): Promise<unknown[]> {
-  const client = new Client({ connectionString, connectionTimeoutMillis: 2_000 })
+  const client = new Client({ connectionString, connectionTimeoutMillis: 20_000 })
   client.on('error', () => undefined)
   await client.connect()
   try {
