@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
 import { createServer, connect, type Server } from 'node:net'
 import { once } from 'node:events'
 import { UserError } from './terminal'
@@ -78,20 +79,31 @@ async function listen(host: string, port: number): Promise<Server> {
 const DRAWN_FROM = { first: 15_000, last: 32_000 }
 const DRAWS = 100
 
-/** Free ports, all different because they are held together until the last one is known. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listenSomewhere))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
+/** Free ports, all different, and given to nobody else who draws while this process runs: it may be long until a server has them. */
+export const freePorts = (count: number): Promise<number[]> => Promise.all(Array.from({ length: count }, drawPort))
 
-async function listenSomewhere(): Promise<Server> {
+async function drawPort(): Promise<number> {
   for (let draw = 1; ; draw++) {
+    const port = randomInt(DRAWN_FROM.first, DRAWN_FROM.last)
+    const mark = createSocket('udp4').unref()
     try {
-      return await listen('127.0.0.1', randomInt(DRAWN_FROM.first, DRAWN_FROM.last))
+      await drawn(mark, port)
+      const server = await listen('127.0.0.1', port)
+      await new Promise((resolve) => server.close(resolve))
+      return port
     } catch (error) {
+      mark.close()
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || draw === DRAWS) throw error
     }
   }
+}
+
+/**
+ * Marks a port as drawn, for all processes of the machine: by a UDP socket of the same number, with which a server that listens for TCP
+ * has nothing to do, and which ends with this process, however that ends.
+ */
+async function drawn(mark: Socket, port: number): Promise<void> {
+  const bound = once(mark, 'listening')
+  mark.bind({ address: '127.0.0.1', port, exclusive: true })
+  await bound
 }

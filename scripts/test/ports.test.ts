@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { checkPorts, freePorts, portFrom } from '../src/ports'
@@ -43,6 +44,16 @@ test('free ports are free and all different', async () => {
   expect(new Set(ports).size).toBe(20)
   expect(Math.max(...ports)).toBeLessThan(32_768) // above, the system gives them to connections, at any moment
   await checkPorts(ports.map((port, i) => want(`PORT_${i}`, port)))
+})
+
+test('a port that was drawn is drawn by nobody else until this process ends', async () => {
+  const [port] = await freePorts(1)
+  const another = createSocket('udp4')
+  later(() => another.close())
+  const taken = once(another, 'listening')
+  another.bind(port, '127.0.0.1')
+  await expect(taken).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await checkPorts([want('HTTP_PORT', port!)]) // by a server it can be had
 })
 
 test('a port is a number from 1 to 65535, or its preset', () => {
