@@ -50,7 +50,7 @@ async function create(server: Server, template: string): Promise<EmptyDatabase> 
 
 /** A connection is still there for a moment after its pool has ended, and being thrown out then would be an error event. */
 async function untilLeft(admin: pg.Client, name: string): Promise<void> {
-  for (const deadline = Date.now() + 1_000; Date.now() < deadline; await sleep(10)) {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(10)) {
     const { rowCount } = await admin.query(
       `select from pg_stat_activity where datname = $1 and backend_type = 'client backend'`,
       [name],
