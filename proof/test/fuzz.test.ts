@@ -281,6 +281,7 @@ test.each(PLANTED.map((faults) => [Object.keys(faults).join(', '), faults] as co
       expect([kind, curl]).toEqual([kind, expect.stringContaining(`'${client.url}/teas`)])
     }
   },
+  180_000,
 )
 
 test('what is put twice in the place of one parameter of a path is one value there, good or bad', () => {
@@ -370,7 +371,7 @@ describe('over bare sockets', () => {
         'TRACE',
       ]),
     )
-  })
+  }, 180_000)
 
   test('a client as any other waits for a limit, and tells when it is sent away for anything else', async () => {
     const statuses = [429, 503]
