@@ -45,7 +45,7 @@ test('a newcomer follows the three steps of the page and has bought something', 
 
   expect(requested.filter((url) => !url.startsWith(`${shop.stack.url}/`))).toEqual([])
   expect([...refused, ...errors]).toEqual([])
-})
+}, 180_000)
 
 test('the login is kept when another document is picked and when the page is loaded again', async () => {
   const { page, refused, errors } = await openPage(browser)
@@ -59,7 +59,7 @@ test('the login is kept when another document is picked and when the page is loa
   await shown(page, 'Orders')
   expect(await outcomes(page, ['listOrders'])).toEqual({ listOrders: '200' })
   expect([...refused, ...errors]).toEqual([])
-})
+}, 180_000)
 
 test.each([
   ['seller', 'their profile', 'Users', { getProfile: '200', changeProfile: '200' }],
@@ -121,5 +121,5 @@ test.each([
     expect(await outcomes(page, Object.keys(calls))).toEqual(calls)
     await page.close() // a page with all these calls is heavy
   },
-  120_000,
+  180_000,
 )

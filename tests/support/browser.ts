@@ -26,6 +26,7 @@ export type Watched = {
 export async function openPage(browser: Browser): Promise<Watched> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 1200 } })
   const page = await context.newPage()
+  page.setDefaultTimeout(90_000) // Swagger UI is heavy, and all of it is drawn without a GPU
   const watched: Watched = { page, refused: [], errors: [], requested: [] }
   await page.exposeFunction('tellRefused', (what: string) => watched.refused.push(what))
   await page.addInitScript(() => {
