@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { untilQueued } from '../../tests/support/gate'
 import { aCaller, startOrders, type Service } from './app'
 
 let shop: Service
@@ -124,6 +125,30 @@ test('the tag of a cart changes with what it shows, and with nothing else', asyn
   await shop.setPrice(product.id, 7)
   const dearer = await read(sold.headers['etag'])
   expect([dearer.status, dearer.body.items[0].notices]).toEqual([200, ['PRICE_CHANGED']])
+})
+
+test('a line that had to wait for its cart stands behind what came in meanwhile', async () => {
+  const buyer = aBuyer()
+  const [first, late, meanwhile] = await Promise.all([1, 2, 3].map(() => shop.addProduct({ available: 1 })))
+  await buyer.putIntoCart(first?.id ?? '', 1)
+  const holder = await shop.owner.connect()
+  await holder.query('begin')
+  await holder.query('select from orders.carts where buyer_id = $1 for update', [buyer.id])
+  const waiting = buyer.putIntoCart(late?.id ?? '', 1).then((answer) => answer)
+  await untilQueued(shop.owner, 1)
+  await holder.query(
+    `insert into orders.cart_items (buyer_id, product_id, quantity, seen_price_cents, added_at)
+     values ($1, $2, 1, 100, clock_timestamp())`,
+    [buyer.id, meanwhile?.id],
+  )
+  await holder.query('commit')
+  holder.release()
+  const { body } = await waiting
+  expect((body.items as { productId: string }[]).map(({ productId }) => productId)).toEqual([
+    first?.id,
+    meanwhile?.id,
+    late?.id,
+  ])
 })
 
 test('taking out and emptying are answered alike however often, and touch no other cart', async () => {

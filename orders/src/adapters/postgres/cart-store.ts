@@ -31,8 +31,9 @@ export function postgresCartStore(pool: pg.Pool): CartStore {
         })
         const put = await tx.query({
           name: 'put-into-cart',
-          text: `insert into orders.cart_items (buyer_id, product_id, quantity, seen_price_cents)
-                 select $1, id, $3, price_cents from products.products where id = $2 and status = 'ACTIVE'
+          // The time at which it has the cart, not that at which it began to wait for it: lines stand in the order in which they came in.
+          text: `insert into orders.cart_items (buyer_id, product_id, quantity, seen_price_cents, added_at)
+                 select $1, id, $3, price_cents, clock_timestamp() from products.products where id = $2 and status = 'ACTIVE'
                      on conflict (buyer_id, product_id) do update
                     set quantity = excluded.quantity, seen_price_cents = excluded.seen_price_cents`,
           values: [buyerId, productId, quantity],
