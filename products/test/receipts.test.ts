@@ -207,7 +207,7 @@ test('a receipt that is sent again with its key is received once, and a refusal 
 test('submitted twice at once with one key, a receipt is received once', async () => {
   const keeper = await aKeeper()
   const submit = async () => receive(keeper, {}, 'twice')
-  const ends = await raceThroughGate(shop.owner, stockOf(keeper.id), [submit, submit], 1) // the other one waits for nothing
+  const ends = await raceThroughGate(shop.owner, stockOf(keeper.id), [submit, submit], 1, 1) // the other one waits for nothing
   const answers = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
   expect(answers.map(({ status, body }) => [status, body.code as unknown]).sort()).toEqual([
     [201, undefined],
@@ -242,15 +242,20 @@ test('receipts, corrections and sales at once are all counted', async () => {
 test('a sale waits for the last receipt, not for the warehouse', async () => {
   const keeper = await aKeeper(0)
   const warehouse = { text: 'select from products.warehouses where id = $1 for update', values: [keeper.warehouseId] }
-  let sold: boolean | undefined
-  const ends = await raceThroughGate(shop.owner, warehouse, [
-    async () => {
-      const answer = receive(keeper, { quantity: 1 })
-      sold = await shop.order(keeper.id, -1) // while the receipt waits for its warehouse
-      return (await answer).status
-    },
-  ])
-  expect([sold, ends]).toEqual([false, [{ status: 'fulfilled', value: 201 }]])
+  const ends = await raceThroughGate<number | boolean>(
+    shop.owner,
+    warehouse,
+    [
+      async () => (await receive(keeper, { quantity: 1 })).status,
+      async () => {
+        await untilQueued(shop.owner, 1) // the receipt waits for its warehouse
+        return shop.order(keeper.id, -1)
+      },
+    ],
+    1,
+    1,
+  )
+  expect(ends).toMatchObject([{ value: 201 }, { value: false }])
   expect(await shop.order(keeper.id, -1)).toBe(true)
 })
 

@@ -3,23 +3,27 @@ import type pg from 'pg'
 
 /**
  * A race without luck: takes the lock that `lock` asks for, starts all callers, waits until `queued` of them (all, unless told)
- * stand in front of it, lets them go together, and returns what each came to. (A caller waits for a lock_timeout of 2 s.)
+ * stand in front of it and `ended` others have come to their end, lets them go together, and returns what each came to. (A caller
+ * waits for no longer than its lock_timeout.)
  */
 export async function raceThroughGate<T>(
   owner: pg.Pool,
   lock: { text: string; values?: unknown[] },
   callers: readonly (() => Promise<T>)[],
   queued = callers.length,
+  ended = 0,
 ): Promise<PromiseSettledResult<T>[]> {
   const gate = await owner.connect()
-  let over = false
+  let ends = 0
   let attempts: Promise<PromiseSettledResult<T>[]> = Promise.resolve([])
   try {
     await gate.query('begin')
     const { rowCount } = await gate.query(lock.text, lock.values)
     if (!rowCount) throw new Error('the gate locks no row')
-    attempts = Promise.allSettled(callers.map((call) => call())).finally(() => (over = true))
-    await untilQueued(owner, queued, () => over)
+    attempts = Promise.allSettled(callers.map((call) => call().finally(() => ends++)))
+    await untilQueued(owner, queued, () => ends === callers.length)
+    for (const deadline = Date.now() + 10_000; ends < ended; await sleep(5))
+      if (Date.now() > deadline) throw new Error(`only ${ends} of ${ended} calls have ended`)
     await gate.query('commit')
     gate.release()
   } catch (error) {
