@@ -30,8 +30,10 @@ async function start(env: Record<string, string>) {
   let log = ''
   for (const stream of [started.stdout, started.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => (log += chunk))
+  let closed = false // when all that it has said was read, too
+  started.once('close', () => (closed = true))
   const url = `http://127.0.0.1:${port}`
-  return { url, log: () => log, exited: () => started.exitCode }
+  return { url, log: () => log, exited: () => (closed ? started.exitCode : null) }
 }
 type Started = Awaited<ReturnType<typeof start>>
 
