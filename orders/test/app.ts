@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { makeLog } from '@shop/platform/logging'
 import { checked, type Checked } from '../../tests/support/checked'
 import { unbalancedProducts } from '../../tests/support/books'
-import { createDatabase } from '../../tests/support/database'
+import { createDatabase, PATIENCE } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { memoryPaymentGateway } from '../src/adapters/memory/payment-gateway'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
@@ -25,7 +25,7 @@ export async function startOrders({
   now = () => new Date(),
 } = {}) {
   const database = await createDatabase()
-  const pool = poolOf(database.urls.orders, connections)
+  const pool = poolOf(database.urls.orders, connections, PATIENCE)
   const orders = store(pool)
   const leftOver: Parameters<ReportLeftOver>[0][] = []
   const { called, ...sweeps } = useCasesOf({

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import type pg from 'pg'
 import { unbalancedProducts } from '../../tests/support/books'
-import { createDatabase, type TestDatabase } from '../../tests/support/database'
+import { createDatabase, PATIENCE, type TestDatabase } from '../../tests/support/database'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
 import type { CartStore, OrderStore, Placement } from '../src/application/ports'
@@ -18,7 +18,7 @@ let database: TestDatabase
 let pools: pg.Pool[]
 beforeAll(async () => {
   database = await createDatabase()
-  pools = [1, 2, 3].map(() => poolOf(database.urls.orders))
+  pools = [1, 2, 3].map(() => poolOf(database.urls.orders, 10, PATIENCE))
 })
 afterAll(async () => {
   const unbalanced = await unbalancedProducts(database.owner)

@@ -1,6 +1,6 @@
 import { SQLSTATE } from '@shop/platform/postgres'
 import { unbalancedProducts } from '../../tests/support/books'
-import { createDatabase, type TestDatabase } from '../../tests/support/database'
+import { createDatabase, PATIENCE, type TestDatabase } from '../../tests/support/database'
 import { raceThroughGate } from '../../tests/support/gate'
 import { batchingOrderStore } from '../src/adapters/postgres/batching-order-store'
 import { postgresCartStore } from '../src/adapters/postgres/cart-store'
@@ -20,7 +20,7 @@ let pool: ReturnType<typeof poolOf>
 
 beforeAll(async () => {
   database = await createDatabase()
-  pool = poolOf(database.urls.orders, 5)
+  pool = poolOf(database.urls.orders, 5, PATIENCE)
 })
 
 afterAll(async () => {

@@ -8,8 +8,14 @@ import { SESSION_SETTINGS } from '../src/adapters/postgres/order-store'
 import type { Movement, World } from './order-store.contract'
 
 /** Connections as the service opens them. */
-export const poolOf = (connectionString: string, max = 10): pg.Pool =>
-  openPool({ connectionString, max, applicationName: 'orders', onError: () => undefined, settings: SESSION_SETTINGS })
+export const poolOf = (connectionString: string, max = 10, settings: Record<string, string> = {}): pg.Pool =>
+  openPool({
+    connectionString,
+    max,
+    applicationName: 'orders',
+    onError: () => undefined,
+    settings: { ...SESSION_SETTINGS, ...settings },
+  })
 
 /** A shop in memory with a product for each of these stocks. */
 export function aMemoryShop(stocks: readonly number[]) {

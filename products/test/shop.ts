@@ -3,7 +3,7 @@ import { makeLog } from '@shop/platform/logging'
 import { openPool } from '@shop/platform/postgres'
 import type pg from 'pg'
 import { checked, type Checked, type Json } from '../../tests/support/checked'
-import { createDatabase } from '../../tests/support/database'
+import { createDatabase, PATIENCE } from '../../tests/support/database'
 import { authenticate, bearer } from '../../tests/support/tokens'
 import { productsApp } from '../src/app'
 import { SESSION_SETTINGS } from '../src/catalogue'
@@ -62,7 +62,13 @@ export type Shop = {
 export async function openShop(): Promise<Shop> {
   const database = await createDatabase()
   const open = (connectionString: string, settings = {}) =>
-    openPool({ connectionString, max: 30, applicationName: 'products-test', onError: () => {}, settings })
+    openPool({
+      connectionString,
+      max: 30,
+      applicationName: 'products-test',
+      onError: () => {},
+      settings: { ...settings, ...PATIENCE },
+    })
   const pool = open(database.urls.products, SESSION_SETTINGS)
   const orders = open(database.urls.orders)
   const app = productsApp({

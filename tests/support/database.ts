@@ -15,6 +15,12 @@ export type TestDatabase = EmptyDatabase & {
   urls: { users: string; products: string; orders: string }
 }
 
+/**
+ * Settings of the sessions of a service whose calls wait for each other: twice its own limit, or a machine that stands still for two
+ * seconds would end every race that is on.
+ */
+export const PATIENCE = { lock_timeout: '4s' }
+
 /** A database of the test file's own, cloned from the migrated template: call in `beforeAll`, and `drop` in `afterAll`. */
 export async function createDatabase(): Promise<TestDatabase> {
   const server = testServer()

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { makeLog } from '@shop/platform/logging'
 import { openPool } from '@shop/platform/postgres'
 import { checked, type Checked } from '../../tests/support/checked'
-import { createDatabase, type TestDatabase } from '../../tests/support/database'
+import { createDatabase, PATIENCE, type TestDatabase } from '../../tests/support/database'
 import { accessTokens } from '../src/access-tokens'
 import { openPrisma, type PrismaClient } from '../src/accounts'
 import { seedAdmin } from '../src/admin-account'
@@ -28,7 +28,7 @@ export const signed = (claims: object, options: SignOptions = {}): string =>
 export function serve(connectionString: string, options: { cost?: number; waiting?: number } = {}) {
   const logged: string[] = []
   const log = makeLog('users', 'info', { write: (line: string) => void logged.push(line) })
-  const pool = openPool({ connectionString, max: 12, applicationName: 'users', onError: () => {} })
+  const pool = openPool({ connectionString, max: 12, applicationName: 'users', onError: () => {}, settings: PATIENCE })
   const deps: Deps = {
     pool,
     prisma: openPrisma(pool),
