@@ -34,6 +34,20 @@ async function aMigration(name: string, sql: string): Promise<void> {
   await writeFile(path.join(directory, name, 'migration.sql'), sql)
 }
 
+/** Until so many migrations of these databases stand in front of a lock. */
+async function untilWaiting(count: number, ...databases: EmptyDatabase[]): Promise<void> {
+  const names = databases.map(({ ownerUrl }) => new URL(ownerUrl).pathname.slice(1))
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(10)) {
+    const { rowCount } = await owner.query(
+      `select from pg_stat_activity
+        where application_name = 'migrate' and wait_event_type = 'Lock' and datname = any ($1::text[])`,
+      [names],
+    )
+    if (rowCount === count) return
+  }
+  throw new Error(`not all of ${count} migrations came to the gate`)
+}
+
 async function run(options: Partial<Parameters<typeof migrate>[0]> = {}): Promise<string[]> {
   const lines: string[] = []
   const log = (line: string) => void lines.push(line.replace(/\d+ ms/, 'n ms'))
@@ -80,9 +94,14 @@ describe('migrations', () => {
   })
 
   test('run by two starters at once are applied by one, while the other waits', async () => {
-    await aMigration('20260101_init', 'create table shelf.books (title text); select pg_sleep(0.3);')
+    await aMigration('20260101_init', 'create table shelf.books (title text); select pg_advisory_xact_lock(1);')
     await aMigration('20260102_fill', `insert into shelf.books values ('Emma');`)
-    const logs = await Promise.all([run(), run()])
+    const gate = await owner.connect()
+    await gate.query('select pg_advisory_lock(1)')
+    const runs = Promise.all([run(), run()])
+    await untilWaiting(2, database) // one for the gate, and the other one for that one
+    gate.release(true)
+    const logs = await runs
     expect(logs.sort((a, b) => a.length - b.length)).toEqual([
       ['shelf: applied 20260101_init, 20260102_fill (n ms)'],
       ['another migration is running: waiting for it', 'shelf: up to date (n ms)'],
@@ -143,16 +162,6 @@ describe('roles', () => {
     return rows[0]?.name
   }
 
-  const untilWaiting = async (count: number) => {
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(10)) {
-      const { rows } = await owner.query(
-        `select from pg_stat_activity where application_name = 'migrate' and wait_event_type = 'Lock'`,
-      )
-      if (rows.length === count) return
-    }
-    throw new Error(`not all of ${count} migrations came to the gate`)
-  }
-
   test('can log in with the password given, whatever is in it, and after the next run with the next one', async () => {
     const role = aRole(`'; drop role x; -- "\\ %I %L $$ \${x} é`)
     await run({ roles: [role], services: [] })
@@ -174,7 +183,7 @@ describe('roles', () => {
         const runs = Promise.all(
           others.map(({ ownerUrl }) => run({ databaseUrl: ownerUrl, roles: [role], services: [] })),
         )
-        await untilWaiting(others.length)
+        await untilWaiting(others.length, ...others)
         await gate.query('commit')
         await expect(runs.then(() => round)).resolves.toBe(round)
         expect(await login(role)).toBe(role.name)
