@@ -35,7 +35,7 @@ void runService({
   config: { PORT: Number(port), HOST: '127.0.0.1' },
   log,
   tasks: [task],
-  exitWithinMs: 3_000,
+  ...(stop === 'hangs' && { exitWithinMs: 1_000 }),
   stop: async () => {
     if (stop === 'fails') throw new Error('the pool would not end')
     if (stop === 'hangs') await sleep(60_000)
