@@ -95,6 +95,8 @@ test('two works that deadlock both succeed, at a later attempt', async () => {
     inTransaction(pool, async (tx) => {
       attempts++
       await tx.query('update counters set n = n + 1 where id = $1', [first])
+      // A machine that stands still for a second would let the lock time out before the deadlock is looked for.
+      await tx.query('set local lock_timeout = 0')
       await bothHoldOne()
       await tx.query('update counters set n = n + 1 where id = $1', [second])
       return ok(undefined)
