@@ -34,10 +34,11 @@ test.each([
 ])('%p is none', (header) => expect(isGood(header)).toBe(false))
 
 test('a long header that is almost a list is refused at once', () => {
-  const started = performance.now()
+  const started = process.cpuUsage() // not by the clock, which goes on while others compute
   expect(matchesAny(`${'"a" , ,'.repeat(20_000)}"`, '"a"')).toBe(false)
   expect(matchesAny(`"a"${' ,'.repeat(50_000)}x`, '"a"')).toBe(false)
-  expect(performance.now() - started).toBeLessThan(1_000)
+  const { user, system } = process.cpuUsage(started)
+  expect((user + system) / 1_000).toBeLessThan(1_000)
 })
 
 test.each([

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type TestDatabase, createDatabase } from '../../tests/support/database'
+import { stopwatch } from '../../tests/support/stopwatch'
 import { openWire } from '../../proof/src/chaos/wire'
 import { asOutage, inTransaction, openPool } from '../src/postgres'
 import { ok } from '../src/result'
@@ -36,12 +37,12 @@ async function arrange() {
 
 /** What the attempt failed with, and after how many seconds. */
 async function failureOf(attempt: Promise<unknown>): Promise<{ error: unknown; seconds: number }> {
-  const started = Date.now()
+  const elapsed = stopwatch()
   const error: unknown = await attempt.then(
     () => undefined,
     (error: unknown) => error,
   )
-  return { error, seconds: (Date.now() - started) / 1000 }
+  return { error, seconds: elapsed() / 1000 }
 }
 
 test.concurrent(
