@@ -2,14 +2,16 @@ import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import { expectProblem, rawAnswer, send, sendRaw } from './answers'
 import { freePorts } from '../../scripts/src/ports'
-import { timed } from '../../tests/support/timed'
+import { stopwatch } from '../../tests/support/stopwatch'
 import { startShop, until } from './nginx'
 import { startUpstream, type Upstream } from './upstream'
 
 /** How long it took, what came of it, and how much of that time the machine stood still, for which nobody was cut off in time. */
 const seconds = async <T>(work: Promise<T>): Promise<[took: number, value: T, still: number]> => {
-  const { ms, value, stillMs } = await timed(work)
-  return [ms / 1000, value, stillMs / 1000]
+  const [began, running] = [performance.now(), stopwatch()]
+  const value = await work
+  const took = performance.now() - began
+  return [took / 1000, value, (took - running()) / 1000]
 }
 const hang = (): void => undefined
 
