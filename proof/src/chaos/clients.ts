@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Random } from '../random'
-import { merged, type Deed, type Line, type Recorder, type Wish } from './history'
+import { isOver, merged, ordersItsCart, type Deed, type Line, type Recorder, type Wish } from './history'
 import { decide, type Decision, type Role } from './load'
 import type { Market, Party } from './market'
 
@@ -79,9 +79,8 @@ export function startClients(
       await make(deed, by, twice)
       const [told] = deed.told
       if (told) self.orders.push({ id: told.id, deed })
-      const answered = deed.calls.every(({ outcome, code }) => outcome !== 'unknown' || code === 'request-in-progress')
-      if (isSure && answered) deed.wish = { do: 'check out', lines: wanted }
-      if (!filled || !answered) self.cartUnsureUntil = recorder.now() + LATE_MS
+      if (isSure && ordersItsCart(deed)) deed.wish = { do: 'check out', lines: wanted }
+      if (!filled || !isOver(deed)) self.cartUnsureUntil = recorder.now() + LATE_MS
     },
     pay: async (decision, self) => {
       const [by, order] = [known(self.party), at(self.orders.slice(-RECENT), decision)]

@@ -61,6 +61,13 @@ export function fateOf({ calls, settled }: Deed): Fate {
 /** Whether a repeat finds out: with a key it is told what was done; a cancellation may be repeated anyway. */
 export const isRepeatable = ({ key, wish }: Deed): boolean => key !== undefined || wish.do === 'cancel'
 
+/** Whether nothing of it goes on: of two calls with one key one is told at once that the other is under way, and that one was answered. */
+export const isOver = ({ calls }: Deed): boolean =>
+  calls.every(({ outcome, code }) => outcome !== 'unknown' || code === 'request-in-progress')
+
+/** Whether a check-out can have ordered no other cart than it found: one that is undecided is repeated later, with the cart as it is then. */
+export const ordersItsCart = (deed: Deed): boolean => isOver(deed) && fateOf(deed) !== 'undecided'
+
 /** The lines as an order has them: each product once, in the order of first mention. */
 export function merged(lines: readonly Line[]): Line[] {
   const sums = new Map<string, number>()
