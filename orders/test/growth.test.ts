@@ -123,14 +123,14 @@ test.each([
     await use(already)
     await database.owner.query('vacuum (analyze)') // now Postgres knows how little there is, and plans anew
     await use(10)
-    await grow(40_000)
+    await grow(15_000)
     await database.owner.query('select pg_stat_reset()')
     await use(10)
     const pid = await pidOf(pool)
     await pool.end()
     await sessionsEnded(pid)
     const read = await rowsRead()
-    // All calls together read less than one look at the history would.
-    expect(Object.entries(read).filter(([, rows]) => rows >= 40_000)).toEqual([])
+    // All calls together read less than two looks at the history would, and one bad plan takes twenty.
+    expect(Object.entries(read).filter(([, rows]) => rows >= 30_000)).toEqual([])
   },
 )
