@@ -22,7 +22,7 @@ import { writeOrders, orderOf } from './order-rows'
 import { lockProducts, type LockedProduct } from './stock'
 
 /**
- * Every statement here, and every foreign key's check below it, goes by an index, and in the index's order. A session keeps the plans
+ * Every statement here, and every foreign key's check below it, goes by an index. A session keeps the plans
  * that it made while a table was small, and small tables are scanned, or read whole and sorted: without this a young shop would read
  * all of its orders for each new one, until the next ANALYZE.
  */
